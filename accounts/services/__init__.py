@@ -1,0 +1,1 @@
+"""Writes of the accounts app: tenants and members, accounts, credentials, default models, keys."""

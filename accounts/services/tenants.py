@@ -1,0 +1,84 @@
+"""Create tenants and say who belongs to them. A tenant has exactly one owner at all times."""
+
+from __future__ import annotations
+
+from django.db import IntegrityError, transaction
+
+from accounts.models import Account, Membership, Plan, Tenant
+from accounts.policies import Role, capabilities
+from accounts.services import data_keys
+from difyproj.kernel import ids
+from difyproj.kernel.errors import Conflict, InvalidParam
+from difyproj.kernel.principal import ActorKind, Principal, Tier
+
+
+@transaction.atomic
+def create(*, name: str, owner: Account, plan: str = Plan.SANDBOX) -> Tenant:
+    """A tenant with its own data key and its owner."""
+    if plan not in Plan.values:
+        raise InvalidParam(f"plan must be one of: {', '.join(Plan.values)}.", params="plan")
+    tenant = Tenant(id=ids.new_id(), name=name, plan=plan)
+    tenant.data_key = data_keys.new_wrapped(tenant.id)
+    tenant.save(force_insert=True)
+    _add(tenant, owner, Role.OWNER, None)
+    return tenant
+
+
+@transaction.atomic
+def add_member(*, tenant: Tenant, account: Account, role: str, invited_by: Account | None = None) -> Membership:
+    """The account joins with any role but owner's."""
+    return _add(tenant, account, _grantable(role), invited_by)
+
+
+@transaction.atomic
+def change_role(*, membership: Membership, role: str) -> Membership:
+    """Any role but owner's, for anyone but the owner: ownership only moves by ``transfer_ownership``."""
+    if membership.role == Role.OWNER:
+        raise InvalidParam("The owner's role changes when the ownership is transferred.", params="role")
+    membership.role = _grantable(role).value
+    membership.save(update_fields=["role", "updated_at"])
+    return membership
+
+
+@transaction.atomic
+def transfer_ownership(*, tenant: Tenant, to: Account) -> Membership:
+    """``to``, who is a member already, becomes the owner; the owner before becomes an admin."""
+    rows = list(Membership.objects.select_for_update().for_tenant(tenant))
+    heir = next((row for row in rows if row.account_id == to.pk), None)
+    if heir is None:
+        raise InvalidParam("The new owner must be a member already.", params="account")
+    for row in rows:
+        if row.role == Role.OWNER:
+            row.role = Role.ADMIN.value
+            row.save(update_fields=["role", "updated_at"])
+    heir.role = Role.OWNER.value
+    heir.save(update_fields=["role", "updated_at"])
+    return heir
+
+
+def principal(membership: Membership, *, tier: Tier = Tier.CONSOLE) -> Principal:
+    """Who this member is to the rest of the house."""
+    return Principal(
+        tenant_id=membership.tenant_id,
+        actor_kind=ActorKind.ACCOUNT,
+        actor_id=membership.account_id,
+        tier=tier,
+        capabilities=capabilities(membership.role),
+    )
+
+
+def _grantable(role: str) -> Role:
+    if role not in set(Role) or role == Role.OWNER:
+        raise InvalidParam("role must be one of: admin, editor, normal, dataset_operator.", params="role")
+    return Role(role)
+
+
+def _add(tenant: Tenant, account: Account, role: Role, invited_by: Account | None) -> Membership:
+    has_current = Membership.objects.filter(account=account, current=True).exists()
+    row = Membership(tenant=tenant, account=account, role=role.value, current=not has_current, invited_by=invited_by)
+    try:
+        with transaction.atomic():
+            row.save(force_insert=True)
+    except IntegrityError as error:
+        raise Conflict("The account is a member of this tenant already.", params="account") from error
+    return row

@@ -1,0 +1,1 @@
+"""The tiers of the apps room: routes, mixins and serializers, nothing else."""

@@ -1,0 +1,42 @@
+"""From a checked body to what the door takes: the same for every tier and for sockets."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from rest_framework.request import Request
+
+from apps.generation import FileInput, GenerateRequest
+
+TRACE_ID = re.compile(r"[A-Za-z0-9_-]{1,128}")
+TRACEPARENT = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}")
+
+
+def trace_id(request: Request, given: object) -> str:
+    """The caller's trace id: header, query, body, then the W3C header; anything malformed is ignored."""
+    parent = TRACEPARENT.fullmatch(request.headers.get("traceparent", ""))
+    candidates = (request.headers.get("X-Trace-Id"), request.query_params.get("trace_id"), given, parent and parent.group(1))
+    return next(filter(None, map(accepted_trace_id, candidates)), "")
+
+
+def accepted_trace_id(given: object) -> str:
+    return given if isinstance(given, str) and TRACE_ID.fullmatch(given) else ""
+
+
+def generate_request(fields: dict[str, Any], trace: str, *, streaming: bool) -> GenerateRequest:
+    """The body as the door takes it. ``streaming`` says whether the answer is followed while it is made."""
+    return GenerateRequest(
+        query=fields.get("query") or "",
+        inputs=fields["inputs"],
+        files=tuple(
+            FileInput(file["type"], file["transfer_method"], file.get("url") or "", file.get("upload_file_id") or "")
+            for file in fields.get("files") or ()
+        ),
+        conversation_id=fields.get("conversation_id") or "",
+        parent_message_id=fields.get("parent_message_id") or "",
+        auto_generate_name=fields.get("auto_generate_name", True),
+        trace_id=trace,
+        stage_events=fields["stage_events"],
+        streaming=streaming,
+    )

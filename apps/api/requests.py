@@ -1,0 +1,108 @@
+"""What callers send: one serializer per body or query, tolerant of fields it does not know."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rest_framework import serializers
+
+from apps.services import conversations
+
+from .fields import CursorField, LimitField, ObjectField, OptionalUserField, QueryField, UserField
+
+
+# Its docstring would describe every body of the OpenAPI document.
+class Fields(serializers.Serializer[Any]): ...
+
+
+class FileInput(Fields):
+    type = serializers.ChoiceField(choices=["image", "document", "audio", "video", "custom"])
+    transfer_method = serializers.ChoiceField(choices=["remote_url", "local_file", "tool_file"])
+    url = serializers.CharField(required=False, allow_blank=True, allow_null=True, max_length=8192)
+    upload_file_id = serializers.CharField(required=False, allow_blank=True, allow_null=True, max_length=64)
+
+
+class GenerateFields(Fields):
+    inputs = ObjectField()
+    response_mode = serializers.ChoiceField(choices=["blocking", "streaming"], required=False, allow_null=True)
+    user = UserField()
+    files = serializers.ListField(child=FileInput(), required=False, allow_null=True, max_length=100)
+    trace_id = serializers.JSONField(required=False, allow_null=True, help_text="Ignored unless 1 to 128 of A-Z a-z 0-9 _ -.")
+    stage_events = serializers.BooleanField(
+        required=False, default=False, help_text="Also send the stages of the generation as events (not sent by default)."
+    )
+
+
+class ChatFields(GenerateFields):
+    query = QueryField()
+    conversation_id = serializers.CharField(required=False, allow_blank=True, allow_null=True)
+    parent_message_id = serializers.CharField(required=False, allow_blank=True, allow_null=True)
+    auto_generate_name = serializers.BooleanField(required=False, default=True)
+    workflow_id = serializers.CharField(required=False, allow_blank=True, allow_null=True)
+    retriever_from = serializers.CharField(required=False, allow_blank=True, allow_null=True)
+
+
+class CompletionFields(GenerateFields):
+    query = QueryField(required=False, default="", allow_null=True)
+    retriever_from = serializers.CharField(required=False, allow_blank=True, allow_null=True)
+
+
+class UserFields(Fields):
+    user = UserField()
+
+
+class OptionalUserFields(Fields):
+    user = OptionalUserField()
+
+
+class ConversationListFields(OptionalUserFields):
+    last_id = CursorField()
+    limit = LimitField()
+    sort_by = serializers.ChoiceField(choices=conversations.SORTS, required=False, default="-updated_at")
+
+
+class MessageListFields(OptionalUserFields):
+    conversation_id = serializers.UUIDField()
+    first_id = CursorField()
+    limit = LimitField()
+
+
+class VariableListFields(OptionalUserFields):
+    last_id = CursorField()
+    limit = LimitField()
+    variable_name = serializers.CharField(required=False, min_length=1, max_length=255)
+
+
+class VariableFields(OptionalUserFields):
+    value = serializers.JSONField(allow_null=True)
+
+
+class RenameFields(OptionalUserFields):
+    name = serializers.CharField(required=False, allow_blank=True, allow_null=True, max_length=conversations.MAX_NAME_LENGTH)
+    auto_generate = serializers.BooleanField(required=False, default=False)
+
+
+class FeedbackFields(Fields):
+    rating = serializers.ChoiceField(choices=["like", "dislike"], required=False, allow_null=True, default=None)
+    user = UserField()
+    content = serializers.CharField(required=False, allow_blank=True, allow_null=True, default=None)
+
+
+class FeedbackListFields(Fields):
+    page = serializers.IntegerField(required=False, default=1, min_value=1, max_value=99_999)
+    limit = LimitField(max_value=101)
+
+
+class FilePreviewFields(OptionalUserFields):
+    as_attachment = serializers.BooleanField(required=False, default=False)
+
+
+class SpeechFields(OptionalUserFields):
+    message_id = serializers.CharField(required=False, allow_blank=True, allow_null=True)
+    text = serializers.CharField(required=False, allow_blank=True, allow_null=True, trim_whitespace=False, max_length=10_000)
+    voice = serializers.CharField(required=False, allow_blank=True, allow_null=True, max_length=255)
+    streaming = serializers.BooleanField(required=False, allow_null=True)
+
+
+class AfterFields(OptionalUserFields):
+    after = serializers.IntegerField(required=False, default=0, min_value=0, max_value=2**62)

@@ -1,0 +1,117 @@
+"""Files and speech."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from django.core.files.uploadedfile import UploadedFile
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import extend_schema
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from apps import generation
+from apps.services import files, messages
+from difyproj.infra.storage import get_storage
+from difyproj.kernel.errors import FilenameNotExists, NoAudioUploaded, NoFileUploaded, TooManyFiles
+from difyproj.tiers.actions import Deferred
+from difyproj.tiers.base import ServiceViewSet
+from difyproj.tiers.files import FileBody
+from difyproj.tiers.speech import SpeechBody
+
+from .. import records, requests
+
+UPLOAD_BODY = {
+    "multipart/form-data": {
+        "type": "object",
+        "properties": {"file": {"type": "string", "format": "binary"}, "user": {"type": "string"}},
+        "required": ["file"],
+    }
+}
+
+
+def the_file(request: Request) -> UploadedFile | None:
+    """The one part named ``file``. Raises TooManyFiles and FilenameNotExists."""
+    parts = request.FILES.getlist("file")
+    if len(request.FILES) > 1 or len(parts) > 1:
+        raise TooManyFiles
+    if not parts and isinstance(request.data, Mapping) and "file" in request.data:
+        raise FilenameNotExists
+    return parts[0] if parts else None
+
+
+class FileUpload(ServiceViewSet):
+    tag = "Files"
+
+    @extend_schema(operation_id="uploadFile", request=UPLOAD_BODY, responses={201: records.UploadFileRecord})
+    def create(self, request: Request) -> Deferred:
+        user = self.body(requests.OptionalUserFields).get("user")
+        file = the_file(request)
+        if file is None:
+            raise NoFileUploaded
+        row = files.plan(app=self.app, end_user=self.end_user(user), file=file)
+
+        async def keep() -> Response:
+            return Response(records.UploadFileRecord(await files.keep(row, file)).data, status=201)
+
+        return Deferred(keep)
+
+
+class FilePreview(ServiceViewSet):
+    tag = "Files"
+
+    @extend_schema(
+        operation_id="previewFile",
+        parameters=[requests.FilePreviewFields],
+        responses={(200, "*/*"): OpenApiTypes.BINARY},
+    )
+    def retrieve(self, request: Request, file_id: str) -> FileBody:
+        fields = self.query(requests.FilePreviewFields)
+        row = files.previewable(self.principal, file_id)
+        return FileBody(
+            get_storage().open(row.key),
+            name=row.name,
+            mime_type=row.mime_type,
+            size=row.size,
+            as_attachment=fields["as_attachment"],
+        )
+
+
+class AudioToText(ServiceViewSet):
+    tag = "Audio"
+
+    @extend_schema(operation_id="audioToText", request=UPLOAD_BODY, responses=records.TranscriptRecord)
+    def create(self, request: Request) -> Deferred:
+        self.body(requests.OptionalUserFields)
+        file = the_file(request)
+        if file is None:
+            raise NoAudioUploaded
+        plan = generation.plan_transcript(self.app, file)
+
+        async def transcribe() -> Response:
+            return Response({"text": await generation.transcribe(plan)})
+
+        return Deferred(transcribe)
+
+
+class TextToAudio(ServiceViewSet):
+    tag = "Audio"
+    keeps_answers = False
+
+    @extend_schema(
+        operation_id="textToAudio",
+        request=requests.SpeechFields,
+        responses={(200, "audio/*"): OpenApiTypes.BINARY},
+    )
+    def create(self, request: Request) -> Deferred:
+        fields = self.body(requests.SpeechFields)
+        end_user = self.end_user(fields.get("user"))
+        text = fields.get("text") or ""
+        if fields.get("message_id"):
+            text = messages.get(end_user, fields["message_id"]).answer
+        plan = generation.plan_speech(self.app, text, voice=fields.get("voice") or "")
+
+        async def speak() -> SpeechBody:
+            return await SpeechBody.of(generation.speak(plan))
+
+        return Deferred(speak)

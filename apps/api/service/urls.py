@@ -1,0 +1,46 @@
+"""The routes of the Service API's app family, without their prefix."""
+
+from __future__ import annotations
+
+from django.urls import path
+
+from .app_info import AppInfo, AppMeta, AppParameters, AppSite, EndUsers
+from .conversations import (
+    AppFeedbacks,
+    Conversations,
+    ConversationVariables,
+    MessageFeedback,
+    Messages,
+    SuggestedQuestions,
+)
+from .generate import ChatMessages, CompletionMessages, RunEvents
+from .media import AudioToText, FilePreview, FileUpload, TextToAudio
+
+urlpatterns = [
+    path("chat-messages", ChatMessages.as_view({"post": "create"})),
+    path("chat-messages/<str:task_id>/stop", ChatMessages.as_view({"post": "stop"})),
+    path("completion-messages", CompletionMessages.as_view({"post": "create"})),
+    path("completion-messages/<str:task_id>/stop", CompletionMessages.as_view({"post": "stop"})),
+    path("runs/<str:task_id>/events", RunEvents.as_view({"get": "list"})),
+    path("messages", Messages.as_view({"get": "list"})),
+    path("messages/<str:message_id>/suggested", SuggestedQuestions.as_view({"get": "list"})),
+    path("messages/<str:message_id>/feedbacks", MessageFeedback.as_view({"post": "create"})),
+    path("app/feedbacks", AppFeedbacks.as_view({"get": "list"})),
+    path("conversations", Conversations.as_view({"get": "list"})),
+    path("conversations/<str:conversation_id>", Conversations.as_view({"delete": "destroy"})),
+    path("conversations/<str:conversation_id>/name", Conversations.as_view({"post": "rename"})),
+    path("conversations/<str:conversation_id>/variables", ConversationVariables.as_view({"get": "list"})),
+    path(
+        "conversations/<str:conversation_id>/variables/<str:variable_id>",
+        ConversationVariables.as_view({"put": "update", "patch": "update"}),
+    ),
+    path("files/upload", FileUpload.as_view({"post": "create"})),
+    path("files/<str:file_id>/preview", FilePreview.as_view({"get": "retrieve"})),
+    path("audio-to-text", AudioToText.as_view({"post": "create"})),
+    path("text-to-audio", TextToAudio.as_view({"post": "create"})),
+    path("info", AppInfo.as_view({"get": "retrieve"})),
+    path("parameters", AppParameters.as_view({"get": "retrieve"})),
+    path("meta", AppMeta.as_view({"get": "retrieve"})),
+    path("site", AppSite.as_view({"get": "retrieve"})),
+    path("end-users/<str:end_user_id>", EndUsers.as_view({"get": "retrieve"})),
+]

@@ -1,0 +1,83 @@
+"""Runs that execute in this process: what the pump, the recorder and the readers share while one is alive."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from workflows.engine.events import RunEvent, TextChunk, TextReplaced
+from workflows.engine.state import RunState
+
+from .log import event_log
+from .request import Reply
+
+RESERVED_BLOCK = 10_000
+
+
+@dataclass(slots=True, eq=False)
+class LiveRun:
+    """``next_event_id`` is the id of the next event; ids up to ``reserved_event_id`` are promised in the run's row.
+
+    ``text_event_id`` is the newest event that changed the answer, ``saved_event_id`` the newest one whose text the rows hold.
+    ``driving`` is true while the engine may be interrupted: not before the pump's first step, and not while the end is kept.
+    """
+
+    reply: Reply
+    state: RunState
+    reserved_event_id: int = RESERVED_BLOCK
+    next_event_id: int = 1
+    text_event_id: int = 0
+    saved_event_id: int = 0
+    stop_requested: bool = False
+    interrupted: bool = False
+    driving: bool = False
+    task: asyncio.Task[None] | None = None
+
+    @property
+    def is_dirty(self) -> bool:
+        return self.text_event_id > self.saved_event_id
+
+    def publish(self, run_events: Sequence[RunEvent]) -> None:
+        """Number the events and show them to the readers. Never waits."""
+        first = self.next_event_id
+        for number, event in enumerate(run_events, first):
+            if type(event) is TextChunk or type(event) is TextReplaced:
+                self.text_event_id = number
+        self.next_event_id = first + len(run_events)
+        event_log().append(self.reply.run_id, first, run_events)
+
+    def stop(self) -> None:
+        """The user wants no more: end the run with what it has; on the loop only. Safe to call twice."""
+        if not self.interrupted:
+            self.stop_requested = True
+            self.interrupt()
+
+    def interrupt(self) -> None:
+        """Ask the pump to end the run with what it has, at any moment of its life; on the loop only. Safe to call twice."""
+        if not self.interrupted:
+            self.interrupted = True
+            if self.driving and self.task is not None:
+                self.task.cancel()
+
+
+_runs: dict[UUID, LiveRun] = {}
+
+
+def add(run: LiveRun) -> None:
+    _runs[run.reply.run_id] = run
+    event_log().open(run.reply.run_id)
+
+
+def find(run_id: UUID) -> LiveRun | None:
+    return _runs.get(run_id)
+
+
+def remove(run: LiveRun) -> None:
+    _runs.pop(run.reply.run_id, None)
+    event_log().close(run.reply.run_id)
+
+
+def all_runs() -> list[LiveRun]:
+    return list(_runs.values())

@@ -1,0 +1,178 @@
+"""Before a run begins: what is asked is checked against the app, and everything the run needs is read. No writes here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from accounts.services import model_access
+from apps import config as app_config
+from apps.config import AppConfig
+from apps.models import App, Conversation, EndUser, Message, UploadFile
+from apps.modes import mode_for
+from apps.modes.mode import CHAT, COMPLETION, Mode, Turn
+from apps.modes.run import run
+from apps.services import apps, conversations, files
+from difyproj.kernel import ids
+from difyproj.kernel.errors import AppUnavailable, ConversationCompleted, InvalidParam
+from difyproj.kernel.principal import ActorKind, Principal
+from workflows.engine.events import Events
+from workflows.engine.node import HistoryTurn
+from workflows.engine.ports import Ports
+from workflows.engine.state import RunState
+
+from .ports import RequestFile, RequestFiles, TenantModels
+from .request import FileInput, GenerateRequest
+
+HISTORY_LIMIT = 500
+
+
+@dataclass(frozen=True, slots=True)
+class GivenFile:
+    """A file of the request, checked; ``row`` is the upload it names, if it is one."""
+
+    id: str
+    given: FileInput
+    row: UploadFile | None
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """One run, ready to begin. ``conversation`` is None when it starts a new one."""
+
+    principal: Principal
+    app: App
+    config: AppConfig
+    request: GenerateRequest
+    inputs: Mapping[str, Any]
+    files: Sequence[GivenFile]
+    conversation: Conversation | None
+    models: TenantModels
+    state: RunState
+    events: Events
+
+    @property
+    def end_user_id(self) -> Any:
+        return self.principal.actor_id if self.principal.actor_kind is ActorKind.END_USER else None
+
+    @property
+    def account_id(self) -> Any:
+        return self.principal.actor_id if self.principal.actor_kind is ActorKind.ACCOUNT else None
+
+
+def make(principal: Principal, app: App, request: GenerateRequest) -> Plan:
+    """Check the request and read what its run needs. Raises the contract's errors, before anything is written."""
+    mode = mode_for(app.mode, COMPLETION if app.mode == "completion" else CHAT)
+    config = _configuration(app, request)
+    if mode.has_conversations and not request.query.strip():
+        raise InvalidParam("Query cannot be empty.", params="query")
+    inputs = app_config.check_inputs(config, request.inputs)
+    conversation = _conversation(principal, mode, request)
+    given = _files(principal, config, request.files)
+    history = _history(conversation, request.parent_message_id) if conversation else ()
+    credentials = model_access.credentials_for(app.tenant_id, config.model.provider, model=config.model.name)
+    turn = Turn(
+        query=request.query.replace("\0", ""),
+        inputs=inputs,
+        files=[file.id for file in given],
+        history=history,
+        user=str(principal.actor_id),
+        app_id=str(app.pk),
+        conversation_id=str(conversation.pk) if conversation else "",
+    )
+    models = TenantModels(app.tenant_id, {config.model.provider: credentials})
+    ports, state = Ports(models, RequestFiles(_contents(given))), RunState()
+    return Plan(
+        principal=principal,
+        app=app,
+        config=config,
+        request=request,
+        inputs=inputs,
+        files=given,
+        conversation=conversation,
+        models=models,
+        state=state,
+        events=run(mode, config, turn, ports, state=state, stage_events=request.stage_events, is_followed=request.streaming),
+    )
+
+
+def _configuration(app: App, request: GenerateRequest) -> AppConfig:
+    config = apps.configuration(app) if request.config_override is None else app_config.parse(request.config_override)
+    if not config.model.provider or not config.model.name:
+        raise AppUnavailable("The app has no model. Choose one in the app's configuration.")
+    return config
+
+
+def _conversation(principal: Principal, mode: Mode, request: GenerateRequest) -> Conversation | None:
+    if not mode.has_conversations or not request.conversation_id:
+        return None
+    if ids.parse(request.conversation_id) is None:
+        raise InvalidParam("conversation_id must be a valid UUID.", params="conversation_id")
+    owner = EndUser(pk=principal.actor_id, tenant_id=principal.tenant_id, app_id=principal.app_id)
+    found = conversations.get(owner, request.conversation_id)
+    if found.status == "completed":
+        raise ConversationCompleted
+    return found
+
+
+def _history(conversation: Conversation, parent_message_id: str) -> list[HistoryTurn]:
+    """Earlier turns, oldest first: all of them, or the branch that ends at ``parent_message_id``."""
+    rows = Message.objects.filter(conversation=conversation).order_by("-created_at", "-id")
+    turns = list(rows.values_list("id", "parent_message_id", "query", "answer")[:HISTORY_LIMIT])
+    parent = ids.parse(parent_message_id)
+    if parent is not None and parent.int:
+        by_id = {turn[0]: turn for turn in turns}
+        turns = []
+        while parent is not None and (turn := by_id.pop(parent, None)) is not None:
+            turns.append(turn)
+            parent = turn[1]
+    return [HistoryTurn(query, answer) for _, _, query, answer in reversed(turns) if answer]
+
+
+def _files(principal: Principal, config: AppConfig, given: Sequence[FileInput]) -> list[GivenFile]:
+    """The request's files as far as the app takes files. Raises InvalidParam for one that it does not allow."""
+    rules = config.file_upload
+    if not given or not (rules.enabled or rules.image.enabled):
+        return []
+    limit = rules.number_limits if rules.enabled else rules.image.number_limits
+    if len(given) > limit:
+        raise InvalidParam(f"At most {limit} files are allowed.", params="files")
+    for file in given:
+        _check_file(config, file)
+    owner = EndUser(pk=principal.actor_id, tenant_id=principal.tenant_id)
+    rows = files.own(owner, [file.upload_file_id for file in given if file.transfer_method == "local_file"])
+    checked = []
+    for file in given:
+        row = rows.get(str(ids.parse(file.upload_file_id)))
+        if file.transfer_method == "local_file" and row is None:
+            raise InvalidParam("Invalid upload file.", params="files")
+        checked.append(GivenFile(str(row.pk if row else ids.new_id()), file, row))
+    return checked
+
+
+def _check_file(config: AppConfig, file: FileInput) -> None:
+    rules = config.file_upload
+    types = rules.allowed_file_types if rules.enabled and rules.allowed_file_types else ("image",)
+    methods = rules.allowed_file_upload_methods if rules.enabled else rules.image.transfer_methods
+    if file.type not in types:
+        raise InvalidParam(f"Files of the type {file.type} are not allowed.", params="files")
+    if methods and file.transfer_method not in methods:
+        raise InvalidParam(f"The transfer method {file.transfer_method} is not allowed.", params="files")
+    if file.transfer_method == "remote_url" and not file.url.startswith(("http://", "https://")):
+        raise InvalidParam("A remote file needs an http or https url.", params="files")
+    if file.transfer_method == "tool_file":
+        raise InvalidParam("The transfer method tool_file is not allowed.", params="files")
+
+
+def _contents(given: Sequence[GivenFile]) -> dict[str, RequestFile]:
+    return {
+        file.id: RequestFile(
+            type=file.given.type,
+            mime_type=file.row.mime_type if file.row else "",
+            name=file.row.name if file.row else "",
+            key=file.row.key if file.row else "",
+            url="" if file.row else file.given.url,
+        )
+        for file in given
+    }

@@ -1,0 +1,104 @@
+"""Runs that nobody drives any more: their text so far is kept, their end is written, nothing stays running."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from datetime import timedelta
+from uuid import UUID
+
+from django.db import Error as DatabaseError
+from django.db.models import Exists, OuterRef, Q
+
+from apps.models import Message, Run, RunStatus
+from difyproj.infra import db, leases
+from difyproj.infra.backends import get_slots
+from difyproj.infra.models import Process
+from difyproj.kernel import clock
+from difyproj.kernel.errors import WorkerLost
+from workflows.engine.events import TERMINAL, RunEvent, RunFailed, TextChunk, TextReplaced
+
+from . import live
+from .log import event_log
+from .pump import slot_key
+from .recorder import save_end
+
+logger = logging.getLogger("dify.api")
+
+# A run of this process that the pump does not know after so long was never started, or its end could not be written.
+FORGOTTEN_SECONDS = 15.0
+
+
+async def reap() -> int:
+    """Take over the runs of every dead process and end those that nobody has; the number of runs that were ended."""
+    ended = 0
+    for process_id in await db.run(leases.dead_processes):
+        if not await db.run(leases.take_over, process_id):
+            continue
+        runs = await db.run(_running, process_id)
+        done = [await _end(run) for run in runs]
+        ended += done.count(True)
+        if None not in done:
+            await db.run(leases.forget, process_id)
+    for run in await db.run(_nobodys):
+        if live.find(run.pk) is None:
+            ended += await _end(run) or 0
+    return ended
+
+
+def _running(process_id: UUID) -> list[Run]:
+    rows = Run.objects.filter(process_id=process_id, status=RunStatus.RUNNING)
+    return list(rows.select_related("message"))
+
+
+def _nobodys() -> list[Run]:
+    """Running runs without a process, and runs of this process that are old enough to be known to the pump."""
+    orphaned = ~Exists(Process.objects.filter(pk=OuterRef("process_id")))
+    old = Q(process_id=leases.mine(), created_at__lt=clock.now() - timedelta(seconds=FORGOTTEN_SECONDS))
+    rows = Run.objects.filter(orphaned | old, status=RunStatus.RUNNING).select_related("message")
+    return [run for run in rows if live.find(run.pk) is None]
+
+
+async def _end(run: Run) -> bool | None:
+    """Complete the rows from what the event log still has, then end the run. None when that has to be tried again."""
+    events = await event_log().read_all(run.pk)
+    message: Message | None = getattr(run, "message", None)
+    answer = best_text(events, kept=message.answer if message else "", kept_id=run.last_event_id)
+    latest = message.updated_at if message else run.created_at
+    end = RunFailed(
+        code=WorkerLost.code,
+        status=WorkerLost.status,
+        message=WorkerLost.default_message,
+        answer=answer,
+        elapsed_time=max(0.0, (latest - run.created_at).total_seconds()),
+    )
+    end_id = max([run.reserved_event_id, *(number for number, _ in events)]) + 2
+    try:
+        ended = await db.run(save_end, run.pk, message.pk if message else run.pk, answer, end, end_id, clock.now())
+        await db.run(get_slots().give, slot_key(run.app_id), str(run.pk))
+    except DatabaseError as error:
+        logger.warning("An orphaned run could not be ended yet: %s", error, extra={"run_id": str(run.pk)})
+        return None
+    if ended and events and not isinstance(events[-1][1], TERMINAL):
+        event_log().append(run.pk, end_id - 1, [TextReplaced(answer, reason="resumed"), end])
+        event_log().close(run.pk)
+    if ended:
+        logger.warning("Ended an orphaned run", extra={"run_id": str(run.pk), "process_id": str(run.process_id)})
+    return ended
+
+
+def best_text(events: Sequence[tuple[int, RunEvent]], *, kept: str, kept_id: int) -> str:
+    """The log's text when it is whole and at least as new as the ``kept`` one, which is that of event ``kept_id``."""
+    is_whole = bool(events) and events[0][0] == 1
+    newest = max((number for number, event in events if isinstance(event, TextChunk | TextReplaced)), default=0)
+    return _text(events) if is_whole and newest >= kept_id else kept
+
+
+def _text(events: Sequence[tuple[int, RunEvent]]) -> str:
+    parts: list[str] = []
+    for _, event in events:
+        if isinstance(event, TextReplaced):
+            parts = [event.text]
+        elif isinstance(event, TextChunk):
+            parts.append(event.text)
+    return "".join(parts)

@@ -1,0 +1,119 @@
+"""The door's verbs for runs: generate, stop. (Readers: subscription.py; one-shot model calls: invoke.py.)"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from uuid import UUID
+
+from django.conf import settings
+from django.db import IntegrityError, InterfaceError, OperationalError, connection
+from django.db.models import Q
+
+from apps.models import App, Message, Run, RunStatus
+from difyproj.infra import loop
+from difyproj.infra.backends import get_control, get_slots
+from difyproj.infra.models import IdempotencyKey
+from difyproj.kernel import ids
+from difyproj.kernel.errors import IdempotencyConflict, TooManyRequests
+from difyproj.kernel.principal import ActorKind, Principal
+
+from . import live, opening, plan, pump
+from .live import LiveRun
+from .pump import slot_key
+from .request import GenerateRequest, Once, Reply
+
+STOP_TOPIC = "stop-run"
+RETRY_AFTER_SECONDS = 1.0
+
+
+def generate(principal: Principal, app: App, request: GenerateRequest, *, once: Once | None = None) -> UUID:
+    """Begin a run of ``app`` and return its id; with a used ``once`` the id of the run that was begun then.
+
+    Sync, from a thread of the database pool. Raises the contract's errors before anything is written.
+    """
+    if once is not None and (earlier := _begun_with(once)) is not None:
+        return earlier
+    made = plan.make(principal, app, request)
+    run_id = ids.new_id()
+    _take_slot(app, run_id)
+    try:
+        reply = _begin(made, run_id, once)
+    except IntegrityError:
+        _give_slot(app, run_id)
+        earlier = _begun_with(once) if once is not None else None
+        if earlier is None:
+            raise
+        return earlier
+    except BaseException:
+        _give_slot(app, run_id)
+        raise
+    loop.call(pump.start, LiveRun(reply, made.state), made)
+    return run_id
+
+
+def _begin(made: plan.Plan, run_id: UUID, once: Once | None) -> Reply:
+    """When the connection is lost, nobody knows whether the rows were committed: look before beginning again."""
+    try:
+        return opening.begin(made, run_id, once)
+    except (OperationalError, InterfaceError):
+        connection.close()
+    written = Message.objects.filter(run_id=run_id).select_related("run").first()
+    if written is None or written.run is None:
+        return opening.begin(made, run_id, once)
+    return opening.reply_of(written.run, written)
+
+
+def _begun_with(once: Once) -> UUID | None:
+    row = IdempotencyKey.objects.filter(scope=once.scope, key=once.key).only("request_hash", "run_id").first()
+    if row is None:
+        return None
+    if row.request_hash != once.request_hash or row.run_id is None:
+        raise IdempotencyConflict
+    return row.run_id
+
+
+def _take_slot(app: App, run_id: UUID) -> None:
+    if not get_slots().take(slot_key(app.pk), active_limit(app), str(run_id)):
+        raise TooManyRequests("Too many requests. The app is answering as many as it may.", retry_after=RETRY_AFTER_SECONDS)
+
+
+def _give_slot(app: App, run_id: UUID) -> None:
+    get_slots().give(slot_key(app.pk), str(run_id))
+
+
+def active_limit(app: App) -> int:
+    """How many runs of the app may go on at once; 0 is unlimited. The smaller of the app's and the instance's limit."""
+    own = app.max_active_requests or settings.APP_DEFAULT_ACTIVE_REQUESTS
+    limits = [limit for limit in (own, settings.APP_MAX_ACTIVE_REQUESTS) if limit > 0]
+    return min(limits, default=0)
+
+
+def stop(principal: Principal, run_id: UUID) -> bool:
+    """Ask the run to end. Only the person who asked may; anything else is left alone. True when somebody was asked."""
+    own = Run.objects.visible_to(principal).filter(pk=run_id, status=RunStatus.RUNNING, tier=principal.tier)
+    if not own.filter(_asked_by(principal)).exists():
+        return False
+    get_control().send(STOP_TOPIC, {"run_id": str(run_id)})
+    return True
+
+
+def stop_all(run_ids: Collection[UUID]) -> int:
+    """An operator ends runs, whoever asked for them; how many were running and are told to end."""
+    running = Run.objects.filter(pk__in=run_ids, status=RunStatus.RUNNING).values_list("pk", flat=True)
+    for run_id in running:
+        get_control().send(STOP_TOPIC, {"run_id": str(run_id)})
+    return len(running)
+
+
+def _asked_by(principal: Principal) -> Q:
+    if principal.actor_kind is ActorKind.ACCOUNT:
+        return Q(account_id=principal.actor_id)
+    return Q(end_user_id=principal.actor_id)
+
+
+def hear_stop(payload: dict[str, object]) -> None:
+    """Another process, or this one, was asked to stop a run; on the loop."""
+    key = ids.parse(payload.get("run_id"))
+    run = live.find(key) if key else None
+    if run is not None:
+        run.stop()

@@ -1,0 +1,111 @@
+"""From run events to the public records of each app family, and to the blocking body. The one translator.
+
+Source of shapes and order: Dify's streaming contract (message events, error events, blocking bodies).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import msgspec
+
+from difyproj.kernel.errors import DomainError
+from workflows.engine import events
+from workflows.engine.events import RunEvent
+
+from .request import Reply
+
+Record = dict[str, Any]
+
+
+class RunError(DomainError):
+    """A run's failure with the code and status that the run recorded."""
+
+    def __init__(self, failure: events.RunFailed) -> None:
+        super().__init__(failure.message)
+        self.wire_code, self.wire_status = failure.code, failure.status
+
+
+class MessageWire:
+    """Records of the message families: chat (with ``conversation_id``) and completion (without)."""
+
+    def __init__(self, reply: Reply) -> None:
+        self.reply = reply
+        self._message_id = str(reply.message_id)
+        self._base: Record = {"task_id": str(reply.run_id), "message_id": self._message_id}
+        if reply.mode != "completion":
+            self._base["conversation_id"] = str(reply.conversation_id)
+        self._base["created_at"] = reply.created_at
+        self._translators: dict[type[RunEvent], Callable[[Any], Record]] = {
+            events.TextChunk: self._text,
+            events.TextReplaced: self._replaced,
+            events.FileProduced: self._file,
+            events.SpeechChunk: self._speech,
+            events.StageChanged: self._stage,
+            events.RunFinished: self._end,
+            events.RunFailed: self._error,
+        }
+
+    def record(self, event: RunEvent) -> Record | None:
+        """The public record, or None for what this family does not show."""
+        translate = self._translators.get(type(event))
+        return translate(event) if translate else None
+
+    def blocking(self, run_events: Iterable[RunEvent]) -> Record:
+        """The whole reply as one body. Raises RunError when the run failed."""
+        answer: list[str] = []
+        for event in run_events:
+            if isinstance(event, events.TextChunk):
+                answer.append(event.text)
+            elif isinstance(event, events.TextReplaced):
+                answer = [event.text]
+            elif isinstance(event, events.RunFailed):
+                raise RunError(event)
+            elif isinstance(event, events.RunFinished):
+                return self._body("".join(answer), event)
+        raise RunError(events.RunFailed(code="internal_server_error", status=500, message="The run ended without a result."))
+
+    def _body(self, answer: str, end: events.RunFinished) -> Record:
+        return {
+            "event": "message",
+            **self._base,
+            "id": self._message_id,
+            "mode": self.reply.mode,
+            "answer": answer,
+            "metadata": metadata(end),
+        }
+
+    def _text(self, event: events.TextChunk) -> Record:
+        return {"event": "message", **self._base, "id": self._message_id, "answer": event.text, "from_variable_selector": None}
+
+    def _replaced(self, event: events.TextReplaced) -> Record:
+        return {"event": "message_replace", **self._base, "answer": event.text, "reason": event.reason}
+
+    def _file(self, event: events.FileProduced) -> Record:
+        return {
+            "event": "message_file", **self._base,
+            "id": event.id, "type": event.type, "belongs_to": event.belongs_to, "url": event.url,
+        }  # fmt: skip
+
+    def _speech(self, event: events.SpeechChunk) -> Record:
+        return {"event": "tts_message" if event.audio else "tts_message_end", **self._base, "audio": event.audio}
+
+    def _stage(self, event: events.StageChanged) -> Record:
+        return {"event": event.stage, **self._base}
+
+    def _end(self, event: events.RunFinished) -> Record:
+        return {"event": "message_end", **self._base, "id": self._message_id, "metadata": metadata(event), "files": None}
+
+    def _error(self, event: events.RunFailed) -> Record:
+        base = {name: value for name, value in self._base.items() if name != "task_id"}
+        return {"event": "error", **base, "status": event.status, "code": event.code, "message": event.message}
+
+
+def metadata(end: events.RunFinished) -> Record:
+    """``message_end.metadata``: citations and the like first, usage always."""
+    return {"annotation_reply": None, "retriever_resources": [], **end.metadata, "usage": usage_record(end.usage)}
+
+
+def usage_record(usage: events.Usage) -> Record:
+    return msgspec.structs.asdict(usage)

@@ -1,0 +1,94 @@
+"""App: one published assistant of a tenant, with its configuration; Site: its public page."""
+
+from __future__ import annotations
+
+import secrets
+
+from django.db import models
+
+from accounts.models import Tenant
+from difyproj.infra.tenancy import TenantQuerySet
+from difyproj.kernel import clock, ids
+
+
+class AppMode(models.TextChoices):
+    CHAT = "chat", "Chatbot"
+    COMPLETION = "completion", "Text generator"
+    AGENT_CHAT = "agent-chat", "Agent"
+    ADVANCED_CHAT = "advanced-chat", "Chatflow"
+    WORKFLOW = "workflow", "Workflow"
+
+
+class AppStatus(models.TextChoices):
+    NORMAL = "normal", "Normal"
+    SUSPENDED = "suspended", "Suspended"
+
+
+class AppQuerySet(TenantQuerySet["App"]):
+    app_lookup = "pk"
+
+
+class App(models.Model):
+    id = models.UUIDField(primary_key=True, default=ids.new_id, editable=False)
+    tenant = models.ForeignKey(Tenant, on_delete=models.CASCADE, related_name="apps")
+    name = models.CharField(max_length=255)
+    description = models.TextField(blank=True, default="")
+    mode = models.CharField(max_length=32, choices=AppMode.choices)
+    icon_type = models.CharField(max_length=16, default="emoji", blank=True)
+    icon = models.CharField(max_length=255, default="🤖", blank=True)
+    icon_background = models.CharField(max_length=32, default="#FFEAD5", blank=True)
+    status = models.CharField(max_length=16, choices=AppStatus.choices, default=AppStatus.NORMAL)
+    enable_site = models.BooleanField(default=True, help_text="Serve the public page of this app.")
+    enable_api = models.BooleanField(default=True, help_text="Answer API tokens of this app.")
+    max_active_requests = models.PositiveIntegerField(
+        default=0, help_text="Generations that may run at the same time; 0 takes the instance's default."
+    )
+    config = models.JSONField(default=dict, blank=True, help_text="Model, prompt, variables and features.")
+    created_by_id = models.UUIDField(null=True, blank=True, help_text="The account that made it.")
+    created_at = models.DateTimeField(default=clock.now, editable=False)
+    updated_at = models.DateTimeField(auto_now=True)
+
+    objects = AppQuerySet.as_manager()
+
+    class Meta:
+        ordering = ("-created_at",)
+        indexes = [models.Index(fields=["tenant", "-created_at"])]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+def new_site_code() -> str:
+    return secrets.token_urlsafe(12)
+
+
+class SiteQuerySet(TenantQuerySet["Site"]):
+    tenant_lookup = "app__tenant_id"
+    app_lookup = "app_id"
+
+
+class Site(models.Model):
+    id = models.UUIDField(primary_key=True, default=ids.new_id, editable=False)
+    app = models.OneToOneField(App, on_delete=models.CASCADE, related_name="site")
+    code = models.CharField(max_length=64, unique=True, default=new_site_code)
+    title = models.CharField(max_length=255)
+    description = models.TextField(blank=True, default="")
+    icon_type = models.CharField(max_length=16, default="emoji", blank=True)
+    icon = models.CharField(max_length=255, default="🤖", blank=True)
+    icon_background = models.CharField(max_length=32, default="#FFEAD5", blank=True)
+    default_language = models.CharField(max_length=16, default="en-US")
+    chat_color_theme = models.CharField(max_length=32, blank=True, default="")
+    chat_color_theme_inverted = models.BooleanField(default=False)
+    copyright = models.CharField(max_length=255, blank=True, default="")
+    privacy_policy = models.CharField(max_length=500, blank=True, default="")
+    input_placeholder = models.CharField(max_length=255, blank=True, default="")
+    custom_disclaimer = models.TextField(blank=True, default="")
+    show_workflow_steps = models.BooleanField(default=True)
+    use_icon_as_answer_icon = models.BooleanField(default=False)
+    created_at = models.DateTimeField(default=clock.now, editable=False)
+    updated_at = models.DateTimeField(auto_now=True)
+
+    objects = SiteQuerySet.as_manager()
+
+    def __str__(self) -> str:
+        return self.title

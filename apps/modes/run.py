@@ -1,0 +1,36 @@
+"""One question to one app: the mode's graph through the engine, with the layers its configuration asks for."""
+
+from __future__ import annotations
+
+from apps.config import AppConfig
+from workflows.engine.events import Events
+from workflows.engine.layers import Layer
+from workflows.engine.ports import Ports
+from workflows.engine.state import RunState
+from workflows.engine.walk import run as walk
+from workflows.nodes import NODES
+
+from . import moderation, speech
+from .mode import Mode, Turn
+from .stages import stages
+
+
+def run(
+    mode: Mode,
+    config: AppConfig,
+    turn: Turn,
+    ports: Ports,
+    *,
+    state: RunState,
+    stage_events: bool = False,
+    is_followed: bool = True,
+) -> Events:
+    """The events of the run. ``is_followed`` says whether somebody reads them as they come.
+
+    Raises AppUnavailable or InvalidParam, before any event, when the app cannot be run."""
+    plan = mode.build(config, turn)
+    layers: list[Layer] = moderation.layers(config, turn, state, ports.models)
+    layers += speech.layers(config, ports.models, is_followed=is_followed)
+    if stage_events:
+        layers.append(stages)
+    return walk(plan.graph, plan.pool, ports, nodes=NODES, state=state, history=plan.history, layers=layers)

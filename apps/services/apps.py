@@ -1,0 +1,110 @@
+"""Apps: created, changed, and their configuration as parsed once per version."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+from uuid import UUID
+
+from django.conf import settings
+from django.db import transaction
+
+from accounts.models import Account, Tenant
+from apps import config as app_config
+from apps.config import AppConfig
+from apps.models import App, Site
+from difyproj.kernel.errors import AppUnavailable, InvalidParam
+
+
+@transaction.atomic
+def create(
+    *,
+    tenant: Tenant,
+    name: str,
+    mode: str,
+    config: Mapping[str, Any],
+    description: str = "",
+    created_by_id: UUID | None = None,
+    icon: str = "🤖",
+    icon_background: str = "#FFEAD5",
+) -> App:
+    """An app and its site. Raises InvalidParam when the configuration is not valid."""
+    app = App.objects.create(
+        tenant=tenant,
+        name=name,
+        mode=mode,
+        config=app_config.dump(app_config.parse(config)),
+        description=description,
+        icon=icon,
+        icon_background=icon_background,
+        created_by_id=created_by_id,
+    )
+    Site.objects.create(app=app, title=name, description=description, icon=icon, icon_background=icon_background)
+    return app
+
+
+@transaction.atomic
+def update(app: App, **changes: Any) -> App:
+    """Save ``changes`` and make every process see them."""
+    if "config" in changes:
+        changes["config"] = app_config.dump(app_config.parse(changes["config"]))
+    for name, value in changes.items():
+        setattr(app, name, value)
+    app.save(update_fields=[*changes, "updated_at"])
+    for derived in ("_parsed_config", "_parameters"):
+        app.__dict__.pop(derived, None)
+    return app
+
+
+def configuration(app: App) -> AppConfig:
+    """The app's configuration, parsed once for as long as the row is kept. Raises AppUnavailable when it is broken."""
+    parsed: AppConfig | None = app.__dict__.get("_parsed_config")
+    if parsed is None:
+        try:
+            parsed = app_config.parse(app.config)
+        except InvalidParam as error:
+            raise AppUnavailable(f"App unavailable, its configuration is broken: {error.message}") from error
+        app.__dict__["_parsed_config"] = parsed
+    return parsed
+
+
+def info(app: App) -> dict[str, Any]:
+    """The body of GET /info."""
+    return {
+        "name": app.name,
+        "description": app.description,
+        "tags": [],
+        "mode": app.mode,
+        "author_name": _author(app),
+    }
+
+
+def _author(app: App) -> str:
+    if app.created_by_id is None:
+        return ""
+    return Account.objects.filter(pk=app.created_by_id).values_list("name", flat=True).first() or ""
+
+
+def parameters(app: App) -> dict[str, Any]:
+    """The body of GET /parameters, made once for as long as the row is kept."""
+    made: dict[str, Any] | None = app.__dict__.get("_parameters")
+    if made is None:
+        made = app.__dict__["_parameters"] = app_config.parameters(configuration(app), system_limits())
+    return made
+
+
+def system_limits() -> dict[str, int]:
+    """The instance's upload limits, in megabytes and files, as ``system_parameters`` names them."""
+    return {
+        "image_file_size_limit": settings.UPLOAD_IMAGE_FILE_SIZE_LIMIT,
+        "video_file_size_limit": settings.UPLOAD_VIDEO_FILE_SIZE_LIMIT,
+        "audio_file_size_limit": settings.UPLOAD_AUDIO_FILE_SIZE_LIMIT,
+        "file_size_limit": settings.UPLOAD_FILE_SIZE_LIMIT,
+        "workflow_file_upload_limit": settings.WORKFLOW_FILE_UPLOAD_LIMIT,
+    }
+
+
+def tool_icons(app: App) -> dict[str, Any]:
+    """Icons of the tools that the app's agent may use, by tool name. Built-in tools without an icon are left out."""
+    tools = configuration(app).agent_mode.tools
+    return {str(tool["tool_name"]): tool["icon"] for tool in tools if tool.get("tool_name") and tool.get("icon")}

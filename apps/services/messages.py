@@ -1,0 +1,66 @@
+"""Messages: an end user's history, and feedback on single answers."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from django.db import transaction
+from django.db.models import Q, QuerySet
+
+from apps.models import App, Conversation, EndUser, Feedback, Message
+from difyproj.kernel import ids
+from difyproj.kernel.errors import InvalidParam, NotFound
+
+from .conversations import Window
+
+
+class MessageNotFound(NotFound):
+    default_message = "Message Not Exists."
+
+
+def get(end_user: EndUser, message_id: UUID | str) -> Message:
+    """The end user's own message. Raises MessageNotFound."""
+    key = ids.parse(message_id)
+    rows = Message.objects.select_related("conversation").filter(end_user=end_user, conversation__is_deleted=False)
+    found = rows.filter(pk=key).first() if key else None
+    if found is None:
+        raise MessageNotFound
+    return found
+
+
+def window(conversation: Conversation, *, first_id: str | None, limit: int) -> Window:
+    """The ``limit`` newest messages before ``first_id``, oldest first. Raises MessageNotFound for an unknown cursor."""
+    rows: QuerySet[Message] = Message.objects.filter(conversation=conversation)
+    if first_id:
+        key = ids.parse(first_id)
+        first = rows.filter(pk=key).first() if key else None
+        if first is None:
+            raise MessageNotFound
+        rows = rows.filter(Q(created_at__lt=first.created_at) | Q(created_at=first.created_at, id__lt=first.pk))
+    rows = rows.prefetch_related("files__upload_file", "feedbacks")
+    found = list(rows.order_by("-created_at", "-id")[: limit + 1])
+    return Window(found[:limit][::-1], limit, len(found) > limit)
+
+
+@transaction.atomic
+def give_feedback(message: Message, end_user: EndUser, *, rating: str | None, content: str | None) -> Feedback | None:
+    """Set, change or (rating None) revoke the end user's feedback. Raises InvalidParam when there is nothing to revoke."""
+    own = Feedback.objects.filter(message=message, from_source="user")
+    if rating is None:
+        if not own.delete()[0]:
+            raise InvalidParam("rating cannot be null when there is no feedback to revoke.", params="rating")
+        return None
+    values: dict[str, Any] = {"rating": rating, "content": content, "end_user": end_user}
+    fixed = {"tenant_id": message.tenant_id, "app_id": message.app_id, "conversation_id": message.conversation_id}
+    feedback, _ = Feedback.objects.update_or_create(
+        message=message, from_source="user", defaults=values, create_defaults={**values, **fixed}
+    )
+    return feedback
+
+
+def feedbacks(app: App, *, page: int, limit: int) -> list[Feedback]:
+    """All feedback of the app, newest first."""
+    start = (page - 1) * limit
+    rows = Feedback.objects.for_tenant(app.tenant_id).filter(app=app).order_by("-created_at", "-id")
+    return list(rows[start : start + limit])

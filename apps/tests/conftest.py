@@ -1,0 +1,34 @@
+"""Fixtures of the apps room: installations whose servers are processes of their own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from django.conf import settings
+
+from difyproj.testing.process import Installation, ServerProcess, installation, start_upstream
+
+
+@pytest.fixture(scope="session")
+def numbered(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
+    """A model server whose tokens are numbered."""
+    upstream = start_upstream(tmp_path_factory.mktemp("upstream"))
+    yield upstream
+    upstream.end()
+
+
+@pytest.fixture
+def installed(tmp_path: Path, numbered: ServerProcess) -> Iterator[Installation]:
+    """An installation on the kind of database that this run of the suite uses, not started yet."""
+    with installation(tmp_path, numbered.url, postgres=settings.DATABASE_URL, redis=settings.REDIS_URL) as made:
+        yield made
+
+
+@pytest.fixture
+def shared(installed: Installation) -> Installation:
+    """An installation that several processes may serve at once."""
+    if not (installed.database_url and installed.redis_url):
+        pytest.skip("needs PostgreSQL and Redis: set DATABASE_URL and REDIS_URL")
+    return installed

@@ -1,0 +1,1 @@
+"""Measured from outside: real processes, real sockets, CPU time from /proc. Scripts that print figures, not tests."""

@@ -1,0 +1,1 @@
+"""Adapters that know Django, Redis or the task engine, but no domain noun."""

@@ -1,0 +1,76 @@
+"""Request rates: how many calls a key may still make in its window. The counting is django-ratelimit's."""
+
+from __future__ import annotations
+
+import logging
+import re
+from typing import NamedTuple
+
+from django.http import HttpRequest
+from django_ratelimit.core import get_usage
+
+from difyproj.kernel.clock import monotonic
+
+from . import backends
+
+logger = logging.getLogger(__name__)
+
+# While the cache is away no call should wait for it again and again.
+AWAY_SECONDS = 5.0
+RATE = re.compile(r"[1-9]\d*/[1-9]?\d*[smhd]")
+
+_away_until = 0.0
+_request = HttpRequest()
+
+
+class Usage(NamedTuple):
+    """Calls allowed and left in this window, the seconds until it ends, and whether this call is over the limit."""
+
+    limit: int
+    remaining: int
+    reset_seconds: int
+    limited: bool
+
+
+def count(*, group: str, key: str, rate: str) -> Usage | None:
+    """Counts one call of ``key`` against ``rate`` ("120/m", "10/30s").
+
+    None when nothing is counted and every call may pass: the empty rate, rates switched off, a cache that is away.
+    """
+    return _usage(group, key, rate, increment=True)
+
+
+def peek(*, group: str, key: str, rate: str) -> Usage | None:
+    """Like ``count``, without counting a call."""
+    return _usage(group, key, rate, increment=False)
+
+
+def reset() -> None:
+    """Asks the cache again although it was away a moment ago, for tests."""
+    global _away_until
+    _away_until = 0.0
+
+
+def _usage(group: str, key: str, rate: str, *, increment: bool) -> Usage | None:
+    if not rate or monotonic() < _away_until:
+        return None
+    if not RATE.fullmatch(rate):
+        raise ValueError(f"{rate!r} is not a rate such as 120/m or 10/30s.")
+    try:
+        found = get_usage(_request, group=group, key=lambda _group, _request: key, rate=rate, increment=increment)
+    except backends.family().errors as error:
+        _pause(error)
+        return None
+    if found is None:
+        return None
+    if found["time_left"] < 0 and found["limit"] == 0:
+        logger.warning("A call was not counted, its window was just forgotten.")
+        return None
+    remaining = max(0, found["limit"] - found["count"])
+    return Usage(found["limit"], remaining, max(1, found["time_left"]), found["should_limit"])
+
+
+def _pause(error: Exception) -> None:
+    global _away_until
+    _away_until = monotonic() + AWAY_SECONDS
+    logger.warning("Request rates are not counted for %d s, the cache is away: %s", AWAY_SECONDS, error)

@@ -1,0 +1,43 @@
+"""The event loop of this process: where generations and background work run, reachable from any thread.
+
+A server binds its loop when it starts. Without one (a management command) a loop in a thread of its own is started on demand.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from threading import Lock, Thread
+from typing import Any
+
+_lock = Lock()
+_loop: asyncio.AbstractEventLoop | None = None
+_tasks: set[asyncio.Task[Any]] = set()
+
+
+def bind() -> None:
+    """Make the running loop this process's loop."""
+    global _loop
+    _loop = asyncio.get_running_loop()
+
+
+def current() -> asyncio.AbstractEventLoop:
+    global _loop
+    with _lock:
+        if _loop is None or _loop.is_closed():
+            _loop = asyncio.new_event_loop()
+            Thread(target=_loop.run_forever, name="loop", daemon=True).start()
+        return _loop
+
+
+def call(function: Callable[..., object], *args: Any) -> None:
+    """Run ``function(*args)`` on the loop soon; from any thread."""
+    current().call_soon_threadsafe(function, *args)
+
+
+def spawn(work: Coroutine[Any, Any, Any], *, name: str | None = None) -> asyncio.Task[Any]:
+    """Start ``work`` as a task of the running loop and keep it alive until it ends."""
+    task = asyncio.get_running_loop().create_task(work, name=name)
+    _tasks.add(task)
+    task.add_done_callback(_tasks.discard)
+    return task

@@ -1,0 +1,1 @@
+"""Model providers, one file and one row of the catalogue each."""

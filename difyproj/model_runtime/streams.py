@@ -1,0 +1,86 @@
+"""Async iterators of deltas: close them for certain, end them at stop words."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from typing import Any, TypeVar
+
+from difyproj.kernel.clock import monotonic
+
+from .messages import Delta, TokenUsage
+
+T = TypeVar("T")
+_EMPTY = Delta()
+
+PIECE_SECONDS = 0.05
+FREE_PIECES = 4.0
+
+
+class Pace:
+    """Reads a steady stream 20 times a second, however finely it is cut.
+
+    Text faster than that is joined on the socket: nobody sees the difference, and each piece costs the same work down to the
+    reader. The first pieces, and every piece of a slow stream, pass at once.
+    """
+
+    __slots__ = ("_at", "_free")
+
+    def __init__(self) -> None:
+        self._free = FREE_PIECES
+        self._at = monotonic()
+
+    async def wait(self) -> None:
+        """Until the next piece may be read."""
+        now = monotonic()
+        self._free = min(FREE_PIECES, self._free + (now - self._at) / PIECE_SECONDS)
+        self._at = now
+        if self._free < 1.0:
+            await asyncio.sleep((1.0 - self._free) * PIECE_SECONDS)
+            self._free, self._at = 1.0, monotonic()
+        self._free -= 1.0
+
+
+@asynccontextmanager
+async def closing(source: AsyncIterator[T]) -> AsyncIterator[AsyncIterator[T]]:
+    """Closes ``source`` on the way out, so that an upstream socket never waits for the garbage collector."""
+    try:
+        yield source
+    finally:
+        generator: Any = source
+        await generator.aclose()
+
+
+async def until_stop(source: AsyncIterator[Delta | TokenUsage], stop: Sequence[str]) -> AsyncIterator[Delta | TokenUsage]:
+    """Ends the text before the first stop word, for models whose wire takes none. Holds back what may begin one."""
+    held = ""
+    async with closing(source) as items:
+        async for item in items:
+            if not isinstance(item, Delta):
+                yield item
+                continue
+            text = held + item.text
+            cut = min((at for at in (text.find(word) for word in stop) if at >= 0), default=-1)
+            if cut >= 0:
+                yield replace(item, text=text[:cut], finish_reason="stop")
+                return
+            keep = 0 if item.finish_reason else _overlap(text, stop)
+            held = text[len(text) - keep :] if keep else ""
+            shown = replace(item, text=text[: len(text) - keep])
+            if shown != _EMPTY:
+                yield shown
+    if held:
+        yield Delta(text=held)
+
+
+def _overlap(text: str, stop: Sequence[str]) -> int:
+    """How many characters at the end of ``text`` may be the beginning of a stop word."""
+    longest = 0
+    for word in stop:
+        for size in range(min(len(word) - 1, len(text)), longest, -1):
+            if word.startswith(text[-size:]):
+                longest = size
+                break
+    return longest

@@ -1,0 +1,1 @@
+"""The conformance suite of every provider, and tests of the room's own parts."""

@@ -1,0 +1,183 @@
+"""Settings shared by every mode; each value that an operator may choose is read from the environment here."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+from difyproj.kernel.logs import logging_config
+
+from .admin import UNFOLD as UNFOLD
+from .database import database, sqlite
+from .env import Env
+from .providers import environment_providers, provider_hosts
+
+env = Env(os.environ)
+
+BASE_DIR = Path(__file__).resolve().parent.parent.parent
+DIFYPROJ_VAR = Path(env.text("DIFYPROJ_VAR", str(BASE_DIR / "var"))).expanduser().resolve()
+DIFYPROJ_VAR.mkdir(mode=0o700, parents=True, exist_ok=True)
+DEPLOY_ENV = env.text("DEPLOY_ENV", "DEVELOPMENT")
+APP_VERSION = env.text("APP_VERSION", "0.1.0")
+
+DEBUG = False
+ALLOWED_HOSTS = env.words("ALLOWED_HOSTS", ("localhost", "127.0.0.1", "[::1]"))
+CSRF_TRUSTED_ORIGINS = env.words("CSRF_TRUSTED_ORIGINS")
+INSTANCE_KEYS_PREVIOUS = env.keys("INSTANCE_KEYS_PREVIOUS")
+
+INSTALLED_APPS = [
+    "daphne",
+    "unfold",
+    "unfold.contrib.filters",
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "rest_framework",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
+    "channels",
+    "difyproj.infra",
+    "accounts",
+    "datasets",
+    "apps",
+    "workflows",
+]
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.locale.LocaleMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+ROOT_URLCONF = "difyproj.urls"
+ASGI_APPLICATION = "difyproj.asgi.application"
+TEMPLATES: list[dict[str, Any]] = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ]
+        },
+    }
+]
+
+DATABASE_URL = env.text("DATABASE_URL", "")
+DATABASES = {"default": database(DATABASE_URL) if DATABASE_URL else sqlite(DIFYPROJ_VAR / "db.sqlite3")}
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+DB_THREADS = env.integer("DB_THREADS", 4, minimum=1, maximum=64)
+
+REDIS_URL = env.text("REDIS_URL", "")
+CACHES: dict[str, dict[str, Any]]
+CHANNEL_LAYERS: dict[str, dict[str, Any]]
+if REDIS_URL:
+    CACHES = {
+        "default": {
+            "BACKEND": "django_redis.cache.RedisCache",
+            "LOCATION": REDIS_URL,
+            "KEY_PREFIX": "difyproj",
+            "OPTIONS": {
+                "SERIALIZER": "django_redis.serializers.json.JSONSerializer",
+                "SOCKET_CONNECT_TIMEOUT": 2,
+                "SOCKET_TIMEOUT": 2,
+            },
+        }
+    }
+    # The layer waits for messages longer than the client's usual five seconds.
+    _layer_host = {"address": REDIS_URL, "socket_timeout": None}
+    CHANNEL_LAYERS = {"default": {"BACKEND": "channels_redis.core.RedisChannelLayer", "CONFIG": {"hosts": [_layer_host]}}}
+else:
+    CACHES = {"default": {"BACKEND": "difyproj.infra.counters.CounterCache"}}
+    CHANNEL_LAYERS = {"default": {"BACKEND": "channels.layers.InMemoryChannelLayer"}}
+
+AUTH_USER_MODEL = "accounts.Account"
+PASSWORD_HASHERS = [
+    "django.contrib.auth.hashers.Argon2PasswordHasher",
+    "django.contrib.auth.hashers.PBKDF2PasswordHasher",
+    "django.contrib.auth.hashers.ScryptPasswordHasher",
+]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator"},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+    {"NAME": "django.contrib.auth.password_validation.NumericPasswordValidator"},
+]
+SESSION_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SAMESITE = "Lax"
+SECURE_CONTENT_TYPE_NOSNIFF = True
+X_FRAME_OPTIONS = "DENY"
+
+STORAGES: dict[str, dict[str, Any]] = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
+}
+
+LANGUAGE_CODE = "en"
+LOCALE_PATHS = [BASE_DIR / "locale"]
+TIME_ZONE = "UTC"
+USE_I18N = True
+USE_TZ = True
+
+STATIC_URL = "static/"
+STATICFILES_DIRS = [BASE_DIR / "static"]
+
+REST_FRAMEWORK: dict[str, Any] = {
+    "DEFAULT_AUTHENTICATION_CLASSES": [],
+    "DEFAULT_PERMISSION_CLASSES": [],
+    "UNAUTHENTICATED_USER": None,
+    "UNAUTHENTICATED_TOKEN": None,
+    "DEFAULT_SCHEMA_CLASS": "difyproj.tiers.schema.ServiceSchema",
+}
+SPECTACULAR_SETTINGS: dict[str, Any] = {
+    "SWAGGER_UI_DIST": "SIDECAR",
+    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+    "REDOC_DIST": "SIDECAR",
+    "SERVE_INCLUDE_SCHEMA": False,
+}
+
+ENVIRONMENT_PROVIDERS = environment_providers(env)
+EGRESS_ALLOW = [*env.words("EGRESS_ALLOW"), *provider_hosts(ENVIRONMENT_PROVIDERS)]
+
+PUBLIC_URL = env.text("PUBLIC_URL", "http://127.0.0.1:8000").rstrip("/")
+WEBSOCKET_ORIGINS = env.words("WEBSOCKET_ORIGINS")
+IDEMPOTENCY_KEY_HOURS = env.integer("IDEMPOTENCY_KEY_HOURS", 24, minimum=1)
+API_TOKEN_RATE = env.text("API_TOKEN_RATE", "60000/m")
+
+APP_DEFAULT_ACTIVE_REQUESTS = env.integer("APP_DEFAULT_ACTIVE_REQUESTS", 0)
+APP_MAX_ACTIVE_REQUESTS = env.integer("APP_MAX_ACTIVE_REQUESTS", 0)
+APP_MAX_EXECUTION_TIME = env.integer("APP_MAX_EXECUTION_TIME", 1200, minimum=1)
+RUN_CHECKPOINT_SECONDS = env.seconds("RUN_CHECKPOINT_SECONDS", 2.0, minimum=0.05)
+EVENT_LOG_RETENTION_SECONDS = env.seconds("EVENT_LOG_RETENTION_SECONDS", 60.0)
+
+UPLOAD_FILE_SIZE_LIMIT = env.integer("UPLOAD_FILE_SIZE_LIMIT", 15, minimum=1)
+UPLOAD_IMAGE_FILE_SIZE_LIMIT = env.integer("UPLOAD_IMAGE_FILE_SIZE_LIMIT", 10, minimum=1)
+UPLOAD_AUDIO_FILE_SIZE_LIMIT = env.integer("UPLOAD_AUDIO_FILE_SIZE_LIMIT", 50, minimum=1)
+UPLOAD_VIDEO_FILE_SIZE_LIMIT = env.integer("UPLOAD_VIDEO_FILE_SIZE_LIMIT", 100, minimum=1)
+WORKFLOW_FILE_UPLOAD_LIMIT = env.integer("WORKFLOW_FILE_UPLOAD_LIMIT", 10, minimum=1)
+SPEECH_TO_TEXT_SIZE_LIMIT = env.integer("SPEECH_TO_TEXT_SIZE_LIMIT", 30, minimum=1)
+UPLOAD_FILE_EXTENSION_BLACKLIST = [word.lower().lstrip(".") for word in env.words("UPLOAD_FILE_EXTENSION_BLACKLIST")]
+LARGEST_UPLOAD = max(
+    UPLOAD_FILE_SIZE_LIMIT,
+    UPLOAD_IMAGE_FILE_SIZE_LIMIT,
+    UPLOAD_AUDIO_FILE_SIZE_LIMIT,
+    UPLOAD_VIDEO_FILE_SIZE_LIMIT,
+    SPEECH_TO_TEXT_SIZE_LIMIT,
+)
+MAX_BODY_BYTES = (LARGEST_UPLOAD + 5) * 1024 * 1024
+DATA_UPLOAD_MAX_MEMORY_SIZE = 15 * 1024 * 1024
+
+LOG_LEVEL = env.choice("LOG_LEVEL", "INFO", ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"))
+LOG_OUTPUT_FORMAT = env.choice("LOG_OUTPUT_FORMAT", "text", ("text", "json"))
+LOGGING = logging_config(json=LOG_OUTPUT_FORMAT == "json", level=LOG_LEVEL)

@@ -1,0 +1,1 @@
+"""What tests share: the cast, fakes of the outside world, a database with real transactions."""

@@ -1,0 +1,93 @@
+"""Every error on every route has one shape."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from apps.services import apps
+from difyproj.kernel import errors
+from difyproj.testing.served import Answer, Served
+from difyproj.tiers.errors import envelope, headers, status_of, translate
+
+from .routes import METHODS, Route, routes
+
+ODD_BODIES: list[Any] = [None, [], "text", {"user": {"a": 1}}, {"inputs": 1, "query": 2, "user": 3, "files": 4}]
+ODD_IDS = ["no-uuid", "00000000-0000-4000-8000-000000000000", "%00", "..", "%F0%9F%92%A9", "x" * 500]
+OPEN = {"/v1/", "/v1/openapi.json", "/v1/docs", "/v1/redoc"}
+
+
+def assert_shape(answer: Answer, told: str) -> None:
+    assert answer.status < 500, told
+    if answer.status < 400:
+        return
+    body = answer.json()
+    assert set(body) - {"params"} == {"code", "message", "status"}, told
+    assert body["status"] == answer.status, told
+    assert isinstance(body["code"], str) and body["code"], told
+    assert isinstance(body["message"], str), told
+    assert isinstance(body.get("params", ""), str), told
+    assert answer.headers["Content-Type"] == "application/json", told
+    assert answer.headers["X-Request-ID"], told
+    if answer.status == 401:
+        assert answer.headers["WWW-Authenticate"] == 'Bearer realm="api"', told
+    if answer.status == 429:
+        assert int(answer.headers["Retry-After"]) >= 1, told
+
+
+def tier() -> list[Route]:
+    return [route for route in routes("v1/") if route.path not in OPEN]
+
+
+@pytest.mark.parametrize("route", tier(), ids=lambda route: route.path)
+async def test_odd_requests_get_the_envelope(house: Served, route: Route) -> None:
+    for method in METHODS:
+        for odd_id in ODD_IDS if route.parameters else ODD_IDS[:1]:
+            path = route.path.format(**dict.fromkeys(route.parameters, odd_id))
+            for body in ODD_BODIES:
+                answer = await house.call(method.upper(), path, json=body, params={"user": "u1", "limit": "x", "page": "-1"})
+                assert_shape(answer, f"{method} {path} {body!r}: {answer.status} {answer.body[:200]!r}")
+
+
+@pytest.mark.parametrize("route", tier(), ids=lambda route: route.path)
+async def test_requests_without_a_key_get_the_envelope(house: Served, route: Route) -> None:
+    path = route.path.format(**dict.fromkeys(route.parameters, "x"))
+    for method in METHODS:
+        answer = await house.call(method.upper(), path, headers={"Authorization": "Bearer wrong"})
+        assert answer.status == 401
+        assert_shape(answer, f"{method} {path}")
+
+
+async def test_a_crash_gets_the_envelope_and_says_nothing(house: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    def crash(_: object) -> None:
+        raise RuntimeError("SECRET detail")
+
+    monkeypatch.setattr(apps, "info", crash)
+    answer = await house.call("GET", "/v1/info")
+    body = answer.json()
+    assert (answer.status, body["code"], body["status"]) == (500, "internal_server_error", 500)
+    assert b"SECRET" not in answer.body
+    assert answer.headers["X-Request-ID"]
+
+
+def family(base: type[errors.DomainError] = errors.DomainError) -> list[type[errors.DomainError]]:
+    """The class and all below it that the kernel knows, each once."""
+    found = [base, *(one for child in base.__subclasses__() for one in family(child))]
+    return [one for one in dict.fromkeys(found) if one.__module__ == errors.__name__]
+
+
+@pytest.mark.parametrize("kind", family())
+def test_every_member_of_the_family_has_a_code_and_a_status(kind: type[errors.DomainError]) -> None:
+    error = kind()
+    assert envelope(error) == {"code": kind.code, "message": error.message, "status": kind.status}
+    assert kind.code.replace("_", "").isalnum()
+    assert 400 <= kind.status < 600
+    assert ("WWW-Authenticate" in headers(error)) is (kind.status == 401)
+
+
+@pytest.mark.parametrize("cause", [RuntimeError("SECRET"), KeyError("SECRET"), MemoryError()])
+def test_what_nobody_expected_is_an_internal_error(cause: Exception) -> None:
+    error = translate(cause)
+    assert (status_of(error), error.code) == (500, "internal_server_error")
+    assert "SECRET" not in error.message

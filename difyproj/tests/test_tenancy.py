@@ -1,0 +1,188 @@
+"""The two-tenant sweep: every route, called with another tenant's ids, keys and people, finds nothing and breaks nothing.
+
+The rows come from the URL table: a route without an entry here fails the first test.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import aiohttp
+import pytest
+from asgiref.sync import sync_to_async
+
+from apps.models import Conversation, EndUser, Feedback, Message, Run, UploadFile
+from difyproj.testing.served import Answer, Key, Served, make_app
+
+from .routes import Route, routes
+
+IMAGES = {"image": {"enabled": True, "number_limits": 3, "transfer_methods": ["local_file"]}}
+FILE = {"type": "image", "transfer_method": "local_file"}
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """How a route is called. ``foreign`` are the places, in path, query or body, where the other tenant's ids go.
+
+    ``allowed`` are the statuses that a stranger may get; a route that names nothing foreign answers about its own app only.
+    """
+
+    body: dict[str, Any] | None = None
+    query: dict[str, str] = field(default_factory=dict)
+    allowed: frozenset[int] = frozenset({404})
+    family: str = "chat"
+
+
+NOTHING_FOREIGN = frozenset({200, 204})
+ASK = {"inputs": {}, "query": "x", "user": "u1"}
+
+ENTRIES: dict[tuple[str, str], Entry] = {
+    ("post", "/v1/chat-messages"): Entry({**ASK, "conversation_id": "{conversation_id}"}),
+    ("post", "/v1/chat-messages/{task_id}/stop"): Entry({"user": "u1"}, allowed=frozenset({200})),
+    ("post", "/v1/completion-messages"): Entry(
+        {**ASK, "files": [{**FILE, "upload_file_id": "{file_id}"}]}, allowed=frozenset({400}), family="completion"
+    ),
+    ("post", "/v1/completion-messages/{task_id}/stop"): Entry({"user": "u1"}, allowed=frozenset({200}), family="completion"),
+    ("get", "/v1/runs/{task_id}/events"): Entry(query={"user": "u1"}),
+    ("get", "/v1/messages"): Entry(query={"user": "u1", "conversation_id": "{conversation_id}"}),
+    ("get", "/v1/messages/{message_id}/suggested"): Entry(query={"user": "u1"}),
+    ("post", "/v1/messages/{message_id}/feedbacks"): Entry({"user": "u1", "rating": "dislike"}),
+    ("get", "/v1/app/feedbacks"): Entry(allowed=NOTHING_FOREIGN),
+    ("get", "/v1/conversations"): Entry(query={"user": "u1", "last_id": "{conversation_id}"}),
+    ("delete", "/v1/conversations/{conversation_id}"): Entry({"user": "u1"}),
+    ("post", "/v1/conversations/{conversation_id}/name"): Entry({"user": "u1", "name": "Stolen"}),
+    ("get", "/v1/conversations/{conversation_id}/variables"): Entry(query={"user": "u1"}),
+    ("put", "/v1/conversations/{conversation_id}/variables/{variable_id}"): Entry({"user": "u1", "value": 1}),
+    ("patch", "/v1/conversations/{conversation_id}/variables/{variable_id}"): Entry({"user": "u1", "value": 1}),
+    ("post", "/v1/files/upload"): Entry(allowed=frozenset({400})),
+    ("get", "/v1/files/{file_id}/preview"): Entry(query={"user": "u1"}),
+    ("post", "/v1/audio-to-text"): Entry(allowed=frozenset({400})),
+    ("post", "/v1/text-to-audio"): Entry({"user": "u1", "message_id": "{message_id}"}),
+    ("get", "/v1/info"): Entry(allowed=NOTHING_FOREIGN),
+    ("get", "/v1/parameters"): Entry(allowed=NOTHING_FOREIGN),
+    ("get", "/v1/meta"): Entry(allowed=NOTHING_FOREIGN),
+    ("get", "/v1/site"): Entry(allowed=NOTHING_FOREIGN),
+    ("get", "/v1/end-users/{end_user_id}"): Entry(),
+}
+OPEN = {"/v1/", "/v1/openapi.json", "/v1/docs", "/v1/redoc"}
+
+
+def operations() -> list[tuple[str, Route]]:
+    return [(method, route) for route in routes("v1/") if route.path not in OPEN for method in route.methods]
+
+
+def test_every_route_of_the_tier_has_an_entry_and_every_entry_a_route() -> None:
+    assert {(method, route.path) for method, route in operations()} == set(ENTRIES)
+
+
+async def alices_ids(house: Served) -> dict[str, str]:
+    """Rows of Alice's chat app of every kind, by the names that paths and bodies give them."""
+    await house.configure(house.chat, file_upload=IMAGES)
+    form = aiohttp.FormData({"user": "u1"})
+    form.add_field("file", b"\x89PNG", filename="a.png", content_type="image/png")
+    file_id = (await house.call("POST", "/v1/files/upload", data=form)).json()["id"]
+    files = [{**FILE, "upload_file_id": file_id}]
+    body = (await house.ask("Alice's secret question", files=files, response_mode="blocking", auto_generate_name=False)).json()
+    await house.call("POST", f"/v1/messages/{body['id']}/feedbacks", json={"user": "u1", "rating": "like"})
+    return {
+        "conversation_id": body["conversation_id"],
+        "message_id": body["id"],
+        "task_id": body["task_id"],
+        "file_id": file_id,
+        "end_user_id": str((await EndUser.objects.aget(session_id="u1")).pk),
+        "variable_id": body["id"],
+    }
+
+
+def filled(value: Any, ids: dict[str, str]) -> Any:
+    if isinstance(value, dict):
+        return {name: filled(item, ids) for name, item in value.items()}
+    if isinstance(value, list):
+        return [filled(item, ids) for item in value]
+    return value.format(**ids) if isinstance(value, str) else value
+
+
+async def knock(house: Served, method: str, route: Route, ids: dict[str, str], key: Key, user: str = "u1") -> Answer:
+    entry = ENTRIES[method, route.path]
+    body = filled(entry.body, ids)
+    if body and "user" in body:
+        body["user"] = user
+    query = filled(entry.query, ids)
+    if "user" in query:
+        query["user"] = user
+    return await house.call(method.upper(), route.path.format(**ids), key=key, json=body, params=query)
+
+
+async def footprint(house: Served) -> list[Any]:
+    """Everything of Alice's that a stranger could have changed."""
+    tenant = house.cast.alice.tenant
+    rows: list[Any] = []
+    for model in (Conversation, Message, Run, Feedback, UploadFile):
+        found = [row async for row in model.objects.for_tenant(tenant).order_by("pk").values()]
+        rows.append(found)
+    return rows
+
+
+async def sweep(house: Served, key_for: dict[str, Key], user: str = "u1") -> None:
+    ids = await alices_ids(house)
+    before = await footprint(house)
+    for method, route in operations():
+        entry = ENTRIES[method, route.path]
+        answer = await knock(house, method, route, ids, key_for[entry.family], user)
+        told = f"{method} {route.path}: {answer.status} {answer.body[:200]!r}"
+        assert answer.status in entry.allowed, told
+        assert b"secret question" not in answer.body, told
+        assert all(value.encode() not in answer.body for value in ids.values()), told
+    assert await footprint(house) == before
+
+
+async def test_another_tenants_key_reaches_nothing(house: Served) -> None:
+    await house.configure(house.foreign, file_upload=IMAGES, text_to_speech={"enabled": True})
+    eves_completion = await make_completion(house)
+    await sweep(house, {"chat": house.foreign, "completion": eves_completion})
+
+
+async def make_completion(house: Served) -> Key:
+    return await sync_to_async(make_app)(house.cast.eve, "completion", file_upload=IMAGES)
+
+
+async def test_another_app_of_the_same_tenant_reaches_nothing(house: Served) -> None:
+    await house.configure(house.completion, file_upload=IMAGES)
+    ids = await alices_ids(house)
+    before = await footprint(house)
+    for method, route in operations():
+        answer = await knock(house, method, route, ids, house.completion)
+        told = f"{method} {route.path}: {answer.status} {answer.body[:200]!r}"
+        assert answer.status in (200, 204, 400, 403, 404), told
+        assert b"secret question" not in answer.body, told
+        assert all(value.encode() not in answer.body for value in ids.values()), told
+    assert await footprint(house) == before
+
+
+async def test_another_person_of_the_same_app_reaches_nothing_personal(house: Served) -> None:
+    ids = await alices_ids(house)
+    before = await footprint(house)
+    await house.configure(house.chat, text_to_speech={"enabled": True}, suggested_questions_after_answer={"enabled": True})
+    for method, route in operations():
+        entry = ENTRIES[method, route.path]
+        personal = "user" in entry.query or "user" in (entry.body or {})
+        if not personal or entry.family != "chat" or route.path == "/v1/files/{file_id}/preview":
+            continue
+        answer = await knock(house, method, route, ids, house.chat, user="u2")
+        told = f"{method} {route.path}: {answer.status} {answer.body[:200]!r}"
+        assert answer.status in entry.allowed, told
+        assert b"secret question" not in answer.body, told
+    assert await footprint(house) == before
+
+
+@pytest.mark.parametrize("token", [None, "app-unknown", "dataset"])
+async def test_without_a_key_of_the_app_every_route_is_closed(house: Served, token: str | None) -> None:
+    ids = await alices_ids(house)
+    headers = {} if token is None else {"Authorization": f"Bearer {token}"}
+    for method, route in operations():
+        url = house.url + route.path.format(**ids)
+        async with house.client.request(method, url, headers=headers) as response:
+            body = await response.json()
+        assert (response.status, body["code"]) == (401, "unauthorized"), route.path
+        assert response.headers["WWW-Authenticate"] == 'Bearer realm="api"'

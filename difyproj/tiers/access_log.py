@@ -1,0 +1,61 @@
+"""The request line of each API call: its id, its time, who it was, how it ended."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import MutableMapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from django.conf import settings
+
+from difyproj.kernel import clock, ids, logs
+
+ACCEPTED_ID = re.compile(rb"[A-Za-z0-9._-]{1,128}")
+
+
+@dataclass(slots=True)
+class Entry:
+    """One request while it is answered."""
+
+    method: str
+    endpoint: str
+    request_id: str
+    user_agent: str
+    ip_address: str
+    started: float = field(default_factory=clock.monotonic)
+    headers: dict[str, str] = field(default_factory=dict)
+
+    def response_headers(self) -> dict[str, str]:
+        return {
+            "X-Request-ID": self.request_id,
+            "X-Version": settings.APP_VERSION,
+            "X-Env": settings.DEPLOY_ENV,
+            **self.headers,
+        }
+
+    def complete(self, status_code: int) -> None:
+        logs.request_completed(
+            method=self.method,
+            endpoint=self.endpoint,
+            status_code=status_code,
+            execution_time=round(clock.monotonic() - self.started, 6),
+            user_agent=self.user_agent,
+            ip_address=self.ip_address,
+        )
+
+
+def begin(scope: MutableMapping[str, Any]) -> Entry:
+    """Note the request and make its id known to every log line written for it."""
+    headers = dict(scope["headers"])
+    given = headers.get(b"x-request-id", b"")
+    request_id = given.decode() if ACCEPTED_ID.fullmatch(given) else str(ids.new_id())
+    logs.set_context(request_id=request_id, user_id="", app_id="")
+    client = scope.get("client") or ("", 0)
+    return Entry(
+        method=scope["method"],
+        endpoint=scope["path"],
+        request_id=request_id,
+        user_agent=headers.get(b"user-agent", b"").decode("latin-1"),
+        ip_address=client[0],
+    )

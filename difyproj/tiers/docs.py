@@ -1,0 +1,59 @@
+"""A tier's index and its OpenAPI document."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.conf import settings
+from drf_spectacular.utils import extend_schema
+from drf_spectacular.views import SpectacularJSONAPIView
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from .base import TierViewSet
+from .errors import exception_handler
+from .renderers import TierNegotiation
+
+
+@extend_schema(exclude=True)
+class ServiceIndex(TierViewSet):
+    """GET /v1/: which server this is; no token needed."""
+
+    authentication_classes = ()
+
+    def retrieve(self, request: Request) -> Response:
+        return Response({"welcome": "difyproj OpenAPI", "api_version": "v1", "server_version": settings.APP_VERSION})
+
+
+TAGS = (
+    "Chat Messages",
+    "Completion Messages",
+    "Conversations",
+    "Feedback",
+    "Files",
+    "Audio",
+    "End Users",
+    "Applications",
+    "Runs",
+)
+SERVICE: dict[str, Any] = {
+    "TITLE": "Service API",
+    "DESCRIPTION": "Ask an app, follow its answers and keep what belongs to them. Every error has the shape `ErrorBody`.",
+    "VERSION": settings.APP_VERSION,
+    "SERVERS": [{"url": "/v1"}],
+    # PATCH is another name of PUT here, with the same body.
+    "COMPONENT_SPLIT_PATCH": False,
+    "TAGS": [{"name": name} for name in TAGS],
+}
+
+
+class TierSchema(SpectacularJSONAPIView):
+    """The OpenAPI document of one tier, made from its routes."""
+
+    custom_settings = SERVICE
+    authentication_classes = ()
+    permission_classes = ()
+    content_negotiation_class = TierNegotiation
+
+    def get_exception_handler(self) -> Any:
+        return exception_handler

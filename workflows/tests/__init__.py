@@ -1,0 +1,1 @@
+"""Tests of the workflows app: the engine, its nodes, and what stands on them."""
