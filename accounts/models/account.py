@@ -51,6 +51,9 @@ class Account(Row, AbstractBaseUser, PermissionsMixin):
     is_staff = models.BooleanField(default=False)
     last_login_ip = models.GenericIPAddressField(null=True, blank=True)
     last_active_at = models.DateTimeField(null=True, blank=True)
+    initialized_at = models.DateTimeField(
+        null=True, blank=True, help_text="When the person first chose language and time zone."
+    )
 
     objects = Accounts()
 

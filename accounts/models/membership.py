@@ -19,6 +19,7 @@ class Membership(TenantRow):
 
     account = models.ForeignKey("accounts.Account", on_delete=models.CASCADE, related_name="memberships")
     role = models.CharField(max_length=32, choices=[(role.value, role.value) for role in Role], default=Role.NORMAL.value)
+    last_opened_at = models.DateTimeField(null=True, blank=True)
     current = models.BooleanField(default=False)
     invited_by = models.ForeignKey("accounts.Account", on_delete=models.SET_NULL, null=True, blank=True, related_name="+")
 

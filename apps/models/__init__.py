@@ -1,23 +1,31 @@
 """Rows of the apps room: what a tenant publishes and what people ask of it."""
 
-from .app import App, AppStatus, Site
+from .annotation import Annotation, AnnotationHit
+from .app import AccessMode, App, AppStar, AppStatus, Site
 from .conversation import Conversation, Feedback, Message, MessageFile
 from .end_user import EndUser
+from .kept import PinnedConversation, SavedMessage
 from .run import Run, RunStatus
 from .token import ApiToken
 from .upload_file import UploadFile
 
 __all__ = [
+    "AccessMode",
+    "Annotation",
+    "AnnotationHit",
     "ApiToken",
     "App",
+    "AppStar",
     "AppStatus",
     "Conversation",
     "EndUser",
     "Feedback",
     "Message",
     "MessageFile",
+    "PinnedConversation",
     "Run",
     "RunStatus",
+    "SavedMessage",
     "Site",
     "UploadFile",
 ]

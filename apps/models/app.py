@@ -24,6 +24,13 @@ class AppStatus(models.TextChoices):
     SUSPENDED = "suspended", "Suspended"
 
 
+class AccessMode(models.TextChoices):
+    """Who may open the published page."""
+
+    PUBLIC = "public", "Anyone with the link"
+    PRIVATE_ALL = "private_all", "Signed-in members of the workspace"
+
+
 class AppQuerySet(TenantQuerySet["App"]):
     app_lookup = "pk"
 
@@ -44,7 +51,11 @@ class App(models.Model):
         default=0, help_text="Generations that may run at the same time; 0 takes the instance's default."
     )
     config = models.JSONField(default=dict, blank=True, help_text="Model, prompt, variables and features.")
+    use_icon_as_answer_icon = models.BooleanField(default=False)
+    tracing = models.JSONField(null=True, blank=True, help_text="Where runs are traced to, if anywhere.")
+    access_mode = models.CharField(max_length=16, choices=AccessMode.choices, default=AccessMode.PUBLIC)
     created_by_id = models.UUIDField(null=True, blank=True, help_text="The account that made it.")
+    updated_by_id = models.UUIDField(null=True, blank=True, help_text="The account that changed it last.")
     created_at = models.DateTimeField(default=clock.now, editable=False)
     updated_at = models.DateTimeField(auto_now=True)
 
@@ -52,10 +63,36 @@ class App(models.Model):
 
     class Meta:
         ordering = ("-created_at",)
-        indexes = [models.Index(fields=["tenant", "-created_at"])]
+        indexes = [
+            models.Index(fields=["tenant", "-created_at"]),
+            models.Index(fields=["tenant", "-updated_at"]),
+        ]
 
     def __str__(self) -> str:
         return self.name
+
+
+class AppStarQuerySet(TenantQuerySet["AppStar"]):
+    tenant_lookup = "app__tenant_id"
+    app_lookup = "app_id"
+
+
+class AppStar(models.Model):
+    """An account keeps an app at hand."""
+
+    id = models.UUIDField(primary_key=True, default=ids.new_id, editable=False)
+    app = models.ForeignKey(App, on_delete=models.CASCADE, related_name="stars", db_index=False)
+    account_id = models.UUIDField()
+    created_at = models.DateTimeField(default=clock.now, editable=False)
+
+    objects = AppStarQuerySet.as_manager()
+
+    class Meta:
+        ordering = ("-created_at",)
+        constraints = [models.UniqueConstraint(fields=["app", "account_id"], name="star_once")]
+
+    def __str__(self) -> str:
+        return f"{self.account_id} stars {self.app_id}"
 
 
 def new_site_code() -> str:
@@ -83,6 +120,17 @@ class Site(models.Model):
     privacy_policy = models.CharField(max_length=500, blank=True, default="")
     input_placeholder = models.CharField(max_length=255, blank=True, default="")
     custom_disclaimer = models.TextField(blank=True, default="")
+    customize_domain = models.CharField(max_length=255, blank=True, default="")
+    customize_token_strategy = models.CharField(
+        max_length=16, default="not_allow", choices=[(word, word) for word in ("must", "allow", "not_allow")]
+    )
+    prompt_public = models.BooleanField(default=False, help_text="Show the page's visitors the app's prompt.")
+    cors_origins = models.JSONField(
+        default=list, blank=True, help_text="Origins whose pages may call this site; empty: those of the instance."
+    )
+    frame_ancestors = models.JSONField(
+        default=list, blank=True, help_text="Origins that may embed the page; empty: any, as an embed code needs."
+    )
     show_workflow_steps = models.BooleanField(default=True)
     use_icon_as_answer_icon = models.BooleanField(default=False)
     created_at = models.DateTimeField(default=clock.now, editable=False)
