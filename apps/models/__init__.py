@@ -7,7 +7,7 @@ from .end_user import EndUser
 from .kept import PinnedConversation, SavedMessage
 from .run import Run, RunStatus
 from .token import ApiToken
-from .upload_file import UploadFile
+from .upload_file import DoomedBytes, PreviewState, UploadFile
 
 __all__ = [
     "AccessMode",
@@ -18,11 +18,13 @@ __all__ = [
     "AppStar",
     "AppStatus",
     "Conversation",
+    "DoomedBytes",
     "EndUser",
     "Feedback",
     "Message",
     "MessageFile",
     "PinnedConversation",
+    "PreviewState",
     "Run",
     "RunStatus",
     "SavedMessage",
