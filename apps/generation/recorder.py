@@ -168,12 +168,14 @@ def save_end(
 def _message_outcome(answer: str, end: RunFinished | RunFailed) -> dict[str, Any]:
     usage = end.usage
     failed = isinstance(end, RunFailed)
-    metadata = {} if isinstance(end, RunFailed) else wire.metadata(end)
+    metadata = {"usage": wire.usage_record(usage)} if isinstance(end, RunFailed) else wire.metadata(end)
+    if isinstance(end, RunFinished) and end.finish_reason:
+        metadata[replay.FINISH_REASON] = storable(end.finish_reason)
     return {
         "answer": answer,
         "status": "error" if failed else "normal",
         "error": storable(end.message) if isinstance(end, RunFailed) else None,
-        "metadata": metadata or {"usage": wire.usage_record(usage)},
+        "metadata": metadata,
         "message_tokens": usage.prompt_tokens,
         "answer_tokens": usage.completion_tokens,
         "total_price": Decimal(usage.total_price),

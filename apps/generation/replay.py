@@ -10,6 +10,8 @@ from apps.models import Message, Run, RunStatus
 from difyproj.kernel.errors import WorkerLost
 from workflows.engine.events import RunEvent, RunFailed, RunFinished, TextChunk, TextReplaced, Usage
 
+# The keys of a message's metadata that are fields of the terminal event, not part of what readers are shown as metadata.
+USAGE, FINISH_REASON = "usage", "finish_reason"
 USAGE_FIELDS = frozenset(Usage.__struct_fields__)
 
 
@@ -27,7 +29,7 @@ def events(run: Run, message: Message, *, after: int) -> list[tuple[int, RunEven
 
 def ending(run: Run, message: Message) -> RunEvent:
     """The terminal event that the rows tell of."""
-    usage = _usage(message.metadata.get("usage"))
+    usage = _usage(message.metadata.get(USAGE))
     finished = run.finished_at.timestamp() if run.finished_at else 0.0
     if run.status == RunStatus.FAILED:
         return RunFailed(
@@ -44,9 +46,10 @@ def ending(run: Run, message: Message) -> RunEvent:
         outputs={"answer": message.answer},
         answer=message.answer,
         usage=usage,
-        metadata={name: value for name, value in message.metadata.items() if name != "usage"},
+        metadata={name: value for name, value in message.metadata.items() if name not in (USAGE, FINISH_REASON)},
         elapsed_time=run.elapsed_time,
         finished_at=finished,
+        finish_reason=str(message.metadata.get(FINISH_REASON, "")),
     )
 
 

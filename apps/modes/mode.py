@@ -30,7 +30,8 @@ WORKFLOW: Final = Family("workflow", NotWorkflowApp)
 class Turn:
     """One question to an app. ``inputs`` are checked already; ``files`` are ids that the file port knows.
 
-    ``history`` holds the conversation's earlier turns, oldest first. ``context`` is text found in the app's knowledge.
+    ``history`` holds the conversation's earlier turns, oldest first; ``history_is_given`` when the caller wrote them.
+    ``context`` is text found in the app's knowledge, ``instructions`` what the caller adds to the app's own.
     """
 
     query: str
@@ -41,6 +42,17 @@ class Turn:
     app_id: str = ""
     conversation_id: str = ""
     context: str = ""
+    instructions: str = ""
+    history_is_given: bool = False
+
+    def texts(self) -> list[str]:
+        """Every text that the caller brought and nobody has checked yet."""
+        texts = [self.query, *(value for value in self.inputs.values() if isinstance(value, str))]
+        if self.instructions:
+            texts.append(self.instructions)
+        if self.history_is_given:
+            texts.extend(text for turn in self.history for text in (turn.query, turn.answer))
+        return texts
 
     def pool(self) -> VariablePool:
         """The variables with which a run of this question begins."""

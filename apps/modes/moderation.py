@@ -18,6 +18,7 @@ from .mode import Turn
 from .watch import KeywordWatch, ModelWatch, Watch
 
 _REASON: Final = "output_moderation"
+_FINISH: Final = "content_filter"
 _PRESET: Final = "This content is not allowed here. Please put it differently."
 
 
@@ -34,7 +35,7 @@ def layers(config: AppConfig, turn: Turn, state: RunState, models: ModelPort) ->
         preset = rules.outputs_config.preset_response or _PRESET
         found.append(guard_output(lambda: watch(rules, models), preset, state, models))
     if rules.inputs_config.enabled:
-        texts = [turn.query, *(value for value in turn.inputs.values() if isinstance(value, str))]
+        texts = turn.texts()
         preset = rules.inputs_config.preset_response or _PRESET
         found.append(guard_input(lambda: check(rules, models, texts), preset, state, models))
     return found
@@ -56,7 +57,7 @@ def guard_input(flagged: Callable[[], Awaitable[bool]], preset: str, state: RunS
                 return
         yield RunStarted(created_at=int(state.began_at))
         yield TextChunk(preset)
-        yield await state.finished(models, "succeeded", preset)
+        yield await state.finished(models, "succeeded", preset, finish_reason=_FINISH)
 
     return layer
 
@@ -94,7 +95,7 @@ def guard_output(make: Callable[[], Watch], preset: str, state: RunState, models
         finally:
             await watch.close()
         yield TextReplaced(preset, _REASON)
-        yield await state.finished(models, "succeeded", preset)
+        yield await state.finished(models, "succeeded", preset, finish_reason=_FINISH)
 
     return layer
 

@@ -47,11 +47,11 @@ def prepare(config: AppConfig, turn: Turn, *, conversation: bool) -> Prompt:
 
 
 def _instructions(config: AppConfig, turn: Turn) -> str:
-    """The filled-in pre-prompt, after the context unless the pre-prompt has a place for it."""
+    """The filled-in pre-prompt, after the context unless the pre-prompt has a place for it, and the caller's own behind it."""
     text = template.fill(config.pre_prompt, turn.inputs, {"#context#": turn.context})
-    if not turn.context or "{{#context#}}" in config.pre_prompt:
-        return text
-    return _CONTEXT.replace("{context}", turn.context) + text
+    if turn.context and "{{#context#}}" not in config.pre_prompt:
+        text = _CONTEXT.replace("{context}", turn.context) + text
+    return "\n\n".join(filter(None, (text, turn.instructions)))
 
 
 def _simple_messages(config: AppConfig, turn: Turn) -> Prompt:
@@ -74,21 +74,24 @@ def _simple_text(config: AppConfig, turn: Turn, *, conversation: bool) -> Prompt
 def _advanced_messages(config: AppConfig, turn: Turn) -> Prompt:
     rows = config.chat_prompt_config.prompt
     special = {"#context#": turn.context, "#query#": turn.query, "#histories#": ""}
-    before = tuple(PromptMessage(Role(row.role), template.fill(row.text, turn.inputs, special)) for row in rows)
+    before = [PromptMessage(Role(row.role), template.fill(row.text, turn.inputs, special)) for row in rows]
+    place = next((at for at, message in enumerate(before) if message.role is not Role.SYSTEM), len(before))
+    before[place:place] = _said(Role.SYSTEM, turn.instructions)
     asked = any("#query#" in template.variables(row.text) for row in rows)
-    return Prompt(PreparedPrompt(before, () if asked else _said(Role.USER, turn.query)))
+    return Prompt(PreparedPrompt(tuple(before), () if asked else _said(Role.USER, turn.query)))
 
 
 def _advanced_text(config: AppConfig, turn: Turn) -> Prompt:
     settings = config.completion_prompt_config
     head, place, tail = settings.prompt.text.partition(_HISTORIES)
     special: Mapping[str, Any] = {"#context#": turn.context, "#query#": turn.query, "#histories#": ""}
+    preface = f"{turn.instructions}\n\n" if turn.instructions else ""
     if not place:
-        whole = template.fill(head, turn.inputs, special)
+        whole = preface + template.fill(head, turn.inputs, special)
         return Prompt(PreparedPrompt(after=_said(Role.USER, whole)), remembers=False)
     roles = settings.conversation_histories_role
     filled = Transcript(
-        template.fill(head, turn.inputs, special),
+        preface + template.fill(head, turn.inputs, special),
         template.fill(tail, turn.inputs, special),
         user_prefix=roles.user_prefix,
         assistant_prefix=roles.assistant_prefix,

@@ -108,7 +108,8 @@ class StageChanged(RunEvent, frozen=True):
 
 
 class RunFinished(RunEvent, frozen=True):
-    """Terminal. ``status``: succeeded, failed, stopped, partial-succeeded."""
+    """Terminal. ``status``: succeeded, failed, stopped, partial-succeeded. ``finish_reason`` is the last model's own word for
+    why it ended (stop, length, ...), or content_filter when the answer was withheld."""
 
     status: str
     outputs: dict[str, Any] = {}
@@ -118,6 +119,7 @@ class RunFinished(RunEvent, frozen=True):
     elapsed_time: float = 0.0
     total_steps: int = 0
     finished_at: float = 0.0
+    finish_reason: str = ""
 
 
 class RunFailed(RunEvent, frozen=True):

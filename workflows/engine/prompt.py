@@ -72,7 +72,7 @@ def fit_history(
 
     Sizes are tokens; ``context_size`` 0 means unknown, then all fit. Turns without an answer are left out.
     """
-    recent = [turn for turn in turns if turn.answer.strip() and turn.query.strip()][-limit:]
+    recent = [turn for turn in turns if turn.answer.strip()][-limit:]
     if not recent or context_size <= 0:
         return recent
     rest = context_size - max_tokens

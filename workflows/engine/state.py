@@ -29,6 +29,7 @@ class ModelCall:
     pieces: list[str] = field(default_factory=list)
     reported: TokenUsage | None = None
     usage: Usage | None = None
+    finish_reason: str = ""
 
     @property
     def completion(self) -> str:
@@ -42,6 +43,8 @@ class ModelCall:
             self.pieces.append(delta.reasoning)
         if delta.text:
             self.pieces.append(delta.text)
+        if delta.finish_reason:
+            self.finish_reason = delta.finish_reason
 
     async def close(self, models: ModelPort) -> Usage:
         """The call's usage: the provider's token counts, else counted from both texts; priced, with its times."""
@@ -119,8 +122,11 @@ class RunState:
         status: str,
         answer: str | None = None,
         outputs: Mapping[str, Any] | None = None,
+        *,
+        finish_reason: str = "",
     ) -> RunFinished:
-        """The terminal event of a run that ends now. ``answer`` None means the text so far.
+        """The terminal event of a run that ends now. ``answer`` None means the text so far, no ``finish_reason`` the last
+        call's.
 
         A reader who stops a run closes it and then writes ``await state.finished(models, "stopped")``.
         """
@@ -133,6 +139,7 @@ class RunState:
             elapsed_time=round(self.elapsed, 3),
             total_steps=self.steps,
             finished_at=clock.now().timestamp(),
+            finish_reason=finish_reason or (self.calls[-1].finish_reason if self.calls else ""),
         )
 
     async def failed(self, models: ModelPort, error: DomainError) -> RunFailed:

@@ -94,8 +94,7 @@ class LlmNode(Node[LlmData]):
         separated = ctx.data.reasoning_format == "separated"
         reasoning = SeparatedReasoning(ctx.node_id) if separated else TaggedReasoning()
         text: list[str] = []
-        finish = _Finish()
-        stream = _stream(ctx, request, call, reasoning, finish)
+        stream = _stream(ctx, request, call, reasoning)
         async with closing(stream):
             async for piece in stream:
                 if type(piece) is NodeText:
@@ -103,11 +102,7 @@ class LlmNode(Node[LlmData]):
                 yield piece
         usage = await call.close(ctx.ports.models)
         thoughts = "".join(reasoning.reasoning) if isinstance(reasoning, SeparatedReasoning) else ""
-        yield _done(model, request.messages, "".join(text), thoughts, finish.reason, usage)
-
-
-class _Finish:
-    reason = ""
+        yield _done(model, request.messages, "".join(text), thoughts, call.finish_reason, usage)
 
 
 async def _stream(
@@ -115,7 +110,6 @@ async def _stream(
     request: ModelRequest,
     call: ModelCall,
     reasoning: TaggedReasoning | SeparatedReasoning,
-    finish: _Finish,
 ) -> AsyncGenerator[NodeText | ReasoningChunk, None]:
     """The call's pieces. A call that fails before its first piece cost nothing."""
     try:
@@ -124,8 +118,6 @@ async def _stream(
                 if not isinstance(piece, Delta):
                     call.reported = piece
                     continue
-                if piece.finish_reason:
-                    finish.reason = piece.finish_reason
                 call.note(piece)
                 if reasoning.thinking or piece.reasoning:
                     for out in reasoning.feed(piece.text, piece.reasoning):
