@@ -24,7 +24,7 @@ Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 
-API_PREFIXES = ("/v1/", "/api/", "/files/")
+API_PREFIXES = ("/v1/", "/api/", "/console/api/", "/files/")
 
 api = ApiHandler()
 websockets = URLRouter(sockets.routes)

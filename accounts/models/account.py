@@ -52,7 +52,7 @@ class Account(Row, AbstractBaseUser, PermissionsMixin):
     last_login_ip = models.GenericIPAddressField(null=True, blank=True)
     last_active_at = models.DateTimeField(null=True, blank=True)
     initialized_at = models.DateTimeField(
-        null=True, blank=True, help_text="When the person first chose language and time zone."
+        null=True, blank=True, help_text="When language and time zone were chosen first."
     )
 
     objects = Accounts()

@@ -13,7 +13,14 @@ from accounts.models import Account, Tenant
 from apps import config as app_config
 from apps.config import AppConfig
 from apps.models import App, Site
-from difyproj.kernel.errors import AppUnavailable, InvalidParam
+from difyproj.kernel import ids
+from difyproj.kernel.errors import AppUnavailable, InvalidParam, NotFound
+from difyproj.kernel.principal import Principal
+
+
+class AppNotFound(NotFound):
+    code = "app_not_found"
+    default_message = "App not found."
 
 
 @transaction.atomic
@@ -54,6 +61,15 @@ def update(app: App, **changes: Any) -> App:
     for derived in ("_parsed_config", "_parameters"):
         app.__dict__.pop(derived, None)
     return app
+
+
+def get(principal: Principal, app_id: UUID | str) -> App:
+    """An app that the principal may see, with its tenant. Raises AppNotFound."""
+    key = ids.parse(app_id)
+    found = App.objects.visible_to(principal).select_related("tenant").filter(pk=key).first() if key else None
+    if found is None:
+        raise AppNotFound
+    return found
 
 
 def configuration(app: App) -> AppConfig:

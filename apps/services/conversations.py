@@ -11,6 +11,7 @@ from django.db.models import Q
 from apps.models import Conversation, EndUser
 from difyproj.kernel import clock, ids
 from difyproj.kernel.errors import InvalidParam, NotFound
+from difyproj.kernel.principal import ActorKind, Principal
 
 DEFAULT_NAME = "New conversation"
 MAX_NAME_LENGTH = 255
@@ -34,6 +35,17 @@ def get(end_user: EndUser, conversation_id: UUID | str) -> Conversation:
     """The end user's own conversation. Raises ConversationNotFound."""
     key = ids.parse(conversation_id)
     found = _own(end_user).filter(pk=key).first() if key else None
+    if found is None:
+        raise ConversationNotFound
+    return found
+
+
+def of_asker(principal: Principal, conversation_id: UUID | str) -> Conversation:
+    """The conversation that the principal, an end user or an account, began in its app. Raises ConversationNotFound."""
+    key = ids.parse(conversation_id)
+    asker = "account_id" if principal.actor_kind is ActorKind.ACCOUNT else "end_user_id"
+    rows = Conversation.objects.visible_to(principal).filter(tier=principal.tier, is_deleted=False)
+    found = rows.filter(pk=key, **{asker: principal.actor_id}).first() if key else None
     if found is None:
         raise ConversationNotFound
     return found

@@ -23,7 +23,7 @@ from .base import DATABASES
 from .database import SQLITE_PRAGMAS, sqlite
 
 PRODUCTION = False
-SECRET_KEY = "a fixed key for tests only"
+SECRET_KEY = "a fixed key for tests only, long enough to sign tokens"
 INSTANCE_KEY = bytes(range(32))
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 ALLOWED_HOSTS = ["*"]

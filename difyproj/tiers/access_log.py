@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import MutableMapping
+from collections.abc import MutableMapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from django.conf import settings
 
 from difyproj.kernel import clock, ids, logs
+
+from . import cors
 
 ACCEPTED_ID = re.compile(rb"[A-Za-z0-9._-]{1,128}")
 
@@ -24,6 +26,8 @@ class Entry:
     user_agent: str
     ip_address: str
     started: float = field(default_factory=clock.monotonic)
+    origin: str = ""
+    site_origins: Sequence[str] = ()
     headers: dict[str, str] = field(default_factory=dict)
 
     def response_headers(self) -> dict[str, str]:
@@ -33,6 +37,9 @@ class Entry:
             "X-Env": settings.DEPLOY_ENV,
             **self.headers,
         }
+
+    def cors_headers(self) -> dict[str, str]:
+        return cors.headers(self.endpoint, self.origin, self.site_origins)
 
     def complete(self, status_code: int) -> None:
         logs.request_completed(
@@ -58,4 +65,5 @@ def begin(scope: MutableMapping[str, Any]) -> Entry:
         request_id=request_id,
         user_agent=headers.get(b"user-agent", b"").decode("latin-1"),
         ip_address=client[0],
+        origin=headers.get(b"origin", b"").decode("latin-1"),
     )

@@ -24,7 +24,7 @@ from django.urls import Resolver404, resolve
 from difyproj.infra import db
 from difyproj.kernel import errors
 
-from . import access_log
+from . import access_log, cors
 from .actions import RETRY_AFTER_SECONDS, PendingResponse
 from .errors import HttpError, plain_response
 from .streaming import EventStream
@@ -38,18 +38,6 @@ logger = logging.getLogger("dify.api")
 MEMORY_BODY = 1024 * 1024
 BODILESS = (204, 304)
 SAFE_METHODS = ("GET", "HEAD")
-CORS = {
-    "Access-Control-Allow-Origin": "*",
-    "Access-Control-Allow-Methods": "GET, POST, PUT, PATCH, DELETE, OPTIONS",
-    "Access-Control-Allow-Headers": (
-        "Authorization, Content-Type, Idempotency-Key, Last-Event-ID, X-App-Code, X-App-Passport, X-Request-ID, X-Trace-Id"
-    ),
-    "Access-Control-Expose-Headers": (
-        "X-Version, X-Env, X-Request-ID, Retry-After, RateLimit-Limit, RateLimit-Remaining, RateLimit-Reset, "
-        "Idempotency-Replayed"
-    ),
-    "Access-Control-Max-Age": "86400",
-}
 
 
 class ClientGone(Exception):
@@ -69,7 +57,7 @@ class ApiHandler:
             await self._give(response, receive, send, log)
 
     async def _give(self, response: HttpResponseBase, receive: Receive, send: Send, log: access_log.Entry) -> None:
-        for name, value in (*CORS.items(), *log.response_headers().items()):
+        for name, value in (*log.cors_headers().items(), *log.response_headers().items()):
             response.headers.setdefault(name, value)
         try:
             await self._send(response, receive, send)
@@ -80,7 +68,7 @@ class ApiHandler:
     async def _answer(self, scope: Scope, receive: Receive, log: access_log.Entry, opened: ExitStack) -> HttpResponseBase:
         """``opened`` gets what must be closed once the answer is out: the body and the uploads read from it."""
         if scope["method"] == "OPTIONS":
-            return HttpResponse(status=204, headers={"Allow": CORS["Access-Control-Allow-Methods"]})
+            return HttpResponse(status=204, headers={"Allow": cors.METHODS})
         try:
             body, size = await read_body(scope, receive)
             opened.callback(body.close)

@@ -99,3 +99,33 @@ class AppTokenScheme(OpenApiAuthenticationExtension):
 
     def get_security_definition(self, auto_schema: AutoSchema) -> dict[str, str]:
         return {"type": "http", "scheme": "bearer", "description": "An app's API token."}
+
+
+class ConsoleSchema(ServiceSchema):
+    """The Console API: any write may meet a role that is too low."""
+
+    def get_tags(self) -> list[str]:
+        return [getattr(self.view, "tag", "Console")]
+
+
+class WebSchema(ServiceSchema):
+    """The Web API."""
+
+    def get_tags(self) -> list[str]:
+        return [getattr(self.view, "tag", "Web app")]
+
+
+class ConsoleTokenScheme(OpenApiAuthenticationExtension):
+    target_class = "difyproj.tiers.console.ConsoleAuthentication"
+    name = "ConsoleAuth"
+
+    def get_security_definition(self, auto_schema: AutoSchema) -> dict[str, str]:
+        return {"type": "http", "scheme": "bearer", "description": "An account's access token, or the cookies of the sign-in."}
+
+
+class PassportScheme(OpenApiAuthenticationExtension):
+    target_class = "difyproj.tiers.web.PassportAuthentication"
+    name = "PassportAuth"
+
+    def get_security_definition(self, auto_schema: AutoSchema) -> dict[str, str]:
+        return {"type": "apiKey", "in": "header", "name": "X-App-Passport", "description": "A passport of the site."}

@@ -17,8 +17,9 @@ from difyproj.infra import db
 from difyproj.kernel import jsonio
 from difyproj.kernel.errors import DomainError, InvalidParam, ServiceUnavailable, Unauthorized
 
+from . import streaming
 from .errors import envelope, status_of
-from .streaming import Pings, RecordSource
+from .streaming import RecordSource, Ticks
 
 logger = logging.getLogger("dify.api")
 
@@ -108,7 +109,7 @@ class TierSocket(AsyncWebsocketConsumer):
         self._spawn(self._relay(source, then_close))
 
     async def _relay(self, source: RecordSource, then_close: bool) -> None:
-        pings = Pings(source)
+        pings = Ticks(source, streaming.PING_SECONDS)
         try:
             while not source.finished:
                 records = await source.next()

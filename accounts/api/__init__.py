@@ -1,0 +1,1 @@
+"""The edges of the accounts room: one package per tier."""

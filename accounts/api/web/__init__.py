@@ -1,0 +1,1 @@
+"""The Web API of accounts: how members sign in to published pages."""

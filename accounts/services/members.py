@@ -1,0 +1,56 @@
+"""Who works in which tenant: an account's current membership, remembered while warm."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from django.db.models.signals import post_delete, post_save
+from django.dispatch import receiver
+
+from accounts.models import Account, Membership, Tenant, TenantStatus
+from difyproj.infra.cache import Cached
+from difyproj.kernel.errors import Forbidden
+
+
+class NoTenant(Forbidden):
+    code = "account_not_link_tenant"
+    default_message = "The account belongs to no workspace."
+
+
+_current: Cached[Membership | None] = Cached("memberships", ttl=60.0, max_entries=20_000)
+_member: Cached[bool] = Cached("members", ttl=60.0, max_entries=20_000)
+
+
+def current(account_id: UUID) -> Membership:
+    """The membership the account works in, with its tenant and account. Shared between threads: not to be changed.
+
+    Raises NoTenant for an account without a workspace.
+    """
+    row = _current.get(account_id, lambda: _load(account_id))
+    if row is None:
+        raise NoTenant
+    return row
+
+
+def is_member(account_id: UUID, tenant_id: UUID) -> bool:
+    return _member.get((account_id, tenant_id), lambda: _has(account_id, tenant_id))
+
+
+def _has(account_id: UUID, tenant_id: UUID) -> bool:
+    return Membership.objects.for_tenant(tenant_id).filter(account_id=account_id).exists()
+
+
+def _load(account_id: UUID) -> Membership | None:
+    rows = Membership.objects.select_related("tenant", "account").filter(
+        account_id=account_id, tenant__status=TenantStatus.NORMAL
+    )
+    return rows.order_by("-current", "created_at").first()
+
+
+@receiver((post_save, post_delete), sender=Membership, dispatch_uid="forget_memberships")
+@receiver((post_save, post_delete), sender=Tenant, dispatch_uid="forget_memberships_of_tenant")
+@receiver((post_save, post_delete), sender=Account, dispatch_uid="forget_memberships_of_account")
+def _forget(**_: Any) -> None:
+    _current.invalidate(None)
+    _member.invalidate(None)

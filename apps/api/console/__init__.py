@@ -1,0 +1,1 @@
+"""The Console API of apps: one module per group of the contract."""

@@ -1,0 +1,1 @@
+"""The Web API of apps: one module per group of the contract."""

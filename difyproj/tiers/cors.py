@@ -1,0 +1,41 @@
+"""CORS of the API tiers: which pages of other origins may read an answer, and with whose cookies.
+
+An operator's ``*`` lets every page call with a token of its own, never with the visitor's cookies; an origin that is named may
+send cookies too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from django.conf import settings
+
+METHODS = "GET, POST, PUT, PATCH, DELETE, OPTIONS"
+FIXED = {
+    "Access-Control-Allow-Methods": METHODS,
+    "Access-Control-Allow-Headers": (
+        "Authorization, Content-Type, Idempotency-Key, Last-Event-ID, X-App-Code, X-App-Passport, X-Conversation-Id, "
+        "X-CSRF-Token, X-Request-ID, X-Trace-Id"
+    ),
+    "Access-Control-Expose-Headers": (
+        "X-Version, X-Env, X-Request-ID, X-Trace-Id, X-Conversation-Id, Retry-After, RateLimit-Limit, RateLimit-Remaining, "
+        "RateLimit-Reset, Idempotency-Replayed"
+    ),
+    "Access-Control-Max-Age": "86400",
+}
+ANYBODY = {"Access-Control-Allow-Origin": "*", **FIXED}
+
+
+def headers(path: str, origin: str, also: Sequence[str] = ()) -> dict[str, str]:
+    """The headers of an answer to ``origin`` ("" for none); ``also`` are origins that the site at hand names."""
+    if path.startswith("/console/"):
+        return _of(settings.CONSOLE_CORS_ALLOW_ORIGINS, origin)
+    if path.startswith("/api/"):
+        return _of(also or settings.WEB_API_CORS_ALLOW_ORIGINS, origin)
+    return ANYBODY
+
+
+def _of(allowed: Sequence[str], origin: str) -> dict[str, str]:
+    if origin and origin in allowed:
+        return {"Access-Control-Allow-Origin": origin, "Access-Control-Allow-Credentials": "true", "Vary": "Origin", **FIXED}
+    return ANYBODY if "*" in allowed else {"Vary": "Origin"}
