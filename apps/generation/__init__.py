@@ -5,6 +5,7 @@ One-shot model calls: a ``plan_...`` with database access, then its coroutine.
 """
 
 from .background import Background
+from .embedding import embed, plan_embedding
 from .invoke import (
     ask_questions,
     plan_questions,
@@ -15,19 +16,24 @@ from .invoke import (
     transcribe,
     write_title,
 )
+from .openai_wire import ChatCompletionWire
 from .request import FileInput, GenerateRequest, Once
-from .service import generate, stop, stop_all
+from .service import begun_with, generate, stop, stop_all
 from .subscription import RunNotFound, Subscription, subscribe
 
 __all__ = [
     "Background",
+    "ChatCompletionWire",
     "FileInput",
     "GenerateRequest",
     "Once",
     "RunNotFound",
     "Subscription",
     "ask_questions",
+    "begun_with",
+    "embed",
     "generate",
+    "plan_embedding",
     "plan_questions",
     "plan_speech",
     "plan_title",

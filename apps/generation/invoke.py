@@ -146,7 +146,7 @@ async def _title(plan: TitlePlan) -> str:
     return questions.parse_title(answer, plan.query) or conversations.DEFAULT_NAME
 
 
-def _default_call(app: App, model_type: ModelType) -> ModelCall:
+def default_call(app: App, model_type: ModelType) -> ModelCall:
     default = model_access.default_model(app.tenant_id, model_type)
     if default is None:
         raise ProviderNotInitialize(f"The workspace has no default {model_type} model.")
@@ -161,7 +161,7 @@ def plan_transcript(app: App, file: UploadedFile) -> TranscriptPlan:
         raise UnsupportedAudioType
     if (file.size or 0) > settings.SPEECH_TO_TEXT_SIZE_LIMIT * MEGABYTE:
         raise AudioTooLarge(f"The audio file is larger than {settings.SPEECH_TO_TEXT_SIZE_LIMIT} MB.")
-    call = _default_call(app, ModelType.SPEECH2TEXT)
+    call = default_call(app, ModelType.SPEECH2TEXT)
     if ModelType.SPEECH2TEXT not in catalogue.provider_class(call.provider).model_types:
         raise ProviderNotSupportSpeechToText
     return TranscriptPlan(call, file.read(), file.name or "audio", file.content_type or "")
@@ -180,7 +180,7 @@ def plan_speech(app: App, text: str, *, voice: str) -> SpeechPlan:
         raise InvalidParam("Text to speech is not enabled for this app.")
     if not text.strip():
         raise InvalidParam("There is no text to speak.", params="text")
-    return SpeechPlan(_default_call(app, ModelType.TTS), text, voice or section.voice or "")
+    return SpeechPlan(default_call(app, ModelType.TTS), text, voice or section.voice or "")
 
 
 def speak(plan: SpeechPlan) -> AsyncIterator[bytes]:

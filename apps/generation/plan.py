@@ -9,7 +9,7 @@ from typing import Any
 from accounts.services import model_access
 from apps import config as app_config
 from apps.config import AppConfig
-from apps.models import App, Conversation, EndUser, Message, UploadFile
+from apps.models import App, Conversation, Message, UploadFile
 from apps.modes import mode_for
 from apps.modes.mode import CHAT, COMPLETION, Mode, Turn
 from apps.modes.run import run
@@ -17,11 +17,14 @@ from apps.services import apps, conversations, files
 from difyproj.kernel import ids
 from difyproj.kernel.errors import AppUnavailable, ConversationCompleted, InvalidParam
 from difyproj.kernel.principal import ActorKind, Principal
+from difyproj.model_runtime import catalogue
+from difyproj.model_runtime.base import Credential
 from workflows.engine.events import Events
 from workflows.engine.node import HistoryTurn
 from workflows.engine.ports import Ports
 from workflows.engine.state import RunState
 
+from .parameters import over
 from .ports import RequestFile, RequestFiles, TenantModels
 from .request import FileInput, GenerateRequest
 
@@ -70,8 +73,13 @@ def make(principal: Principal, app: App, request: GenerateRequest) -> Plan:
     inputs = app_config.check_inputs(config, request.inputs)
     conversation = _conversation(principal, mode, request)
     given = _files(principal, config, request.files)
-    history = _history(conversation, request.parent_message_id) if conversation else ()
+    if request.history is None:
+        history = _history(conversation, request.parent_message_id) if conversation else []
+    else:
+        history = list(request.history)
     credentials = model_access.credentials_for(app.tenant_id, config.model.provider, model=config.model.name)
+    if request.parameters:
+        config = _with_parameters(config, request.parameters, credentials)
     turn = Turn(
         query=request.query.replace("\0", ""),
         inputs=inputs,
@@ -80,6 +88,8 @@ def make(principal: Principal, app: App, request: GenerateRequest) -> Plan:
         user=str(principal.actor_id),
         app_id=str(app.pk),
         conversation_id=str(conversation.pk) if conversation else "",
+        instructions=request.instructions,
+        history_is_given=request.history is not None,
     )
     models = TenantModels(app.tenant_id, {config.model.provider: credentials})
     ports, state = Ports(models, RequestFiles(_contents(given))), RunState()
@@ -104,13 +114,20 @@ def _configuration(app: App, request: GenerateRequest) -> AppConfig:
     return config
 
 
+def _with_parameters(config: AppConfig, wanted: Mapping[str, Any], credentials: Sequence[Credential]) -> AppConfig:
+    model = config.model
+    told = credentials[0].values if credentials else None
+    facts = catalogue.facts(model.provider, model.name, credential=told)
+    chosen = model.model_copy(update={"completion_params": over(model.completion_params, wanted, facts)})
+    return config.model_copy(update={"model": chosen})
+
+
 def _conversation(principal: Principal, mode: Mode, request: GenerateRequest) -> Conversation | None:
     if not mode.has_conversations or not request.conversation_id:
         return None
     if ids.parse(request.conversation_id) is None:
         raise InvalidParam("conversation_id must be a valid UUID.", params="conversation_id")
-    owner = EndUser(pk=principal.actor_id, tenant_id=principal.tenant_id, app_id=principal.app_id)
-    found = conversations.get(owner, request.conversation_id)
+    found = conversations.of_asker(principal, request.conversation_id)
     if found.status == "completed":
         raise ConversationCompleted
     return found
@@ -140,8 +157,7 @@ def _files(principal: Principal, config: AppConfig, given: Sequence[FileInput]) 
         raise InvalidParam(f"At most {limit} files are allowed.", params="files")
     for file in given:
         _check_file(config, file)
-    owner = EndUser(pk=principal.actor_id, tenant_id=principal.tenant_id)
-    rows = files.own(owner, [file.upload_file_id for file in given if file.transfer_method == "local_file"])
+    rows = files.own(principal, [file.upload_file_id for file in given if file.transfer_method == "local_file"])
     checked = []
     for file in given:
         row = rows.get(str(ids.parse(file.upload_file_id)))

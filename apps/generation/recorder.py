@@ -168,7 +168,7 @@ def save_end(
 def _message_outcome(answer: str, end: RunFinished | RunFailed) -> dict[str, Any]:
     usage = end.usage
     failed = isinstance(end, RunFailed)
-    metadata = {"usage": wire.usage_record(usage)} if isinstance(end, RunFailed) else wire.metadata(end)
+    metadata: dict[str, Any] = {"usage": wire.usage_record(usage)} if isinstance(end, RunFailed) else wire.metadata(end)
     if isinstance(end, RunFinished) and end.finish_reason:
         metadata[replay.FINISH_REASON] = storable(end.finish_reason)
     return {

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
+from workflows.engine.node import HistoryTurn
+
 
 @dataclass(frozen=True, slots=True)
 class FileInput:
@@ -21,7 +23,11 @@ class FileInput:
 @dataclass(frozen=True, slots=True)
 class GenerateRequest:
     """``streaming`` says whether the answer is followed while it is made. ``config_override`` replaces the app's configuration
-    for this run (debug runs only)."""
+    for this run (debug runs only).
+
+    ``instructions`` stand behind the app's own, ``history`` instead of the conversation's (None: that one's), ``parameters``
+    over the configured ones, within the rules of the model.
+    """
 
     query: str = ""
     inputs: Mapping[str, Any] = field(default_factory=dict)
@@ -33,6 +39,9 @@ class GenerateRequest:
     stage_events: bool = False
     streaming: bool = True
     config_override: Mapping[str, Any] | None = None
+    instructions: str = ""
+    history: Sequence[HistoryTurn] | None = None
+    parameters: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,7 +31,7 @@ def generate(principal: Principal, app: App, request: GenerateRequest, *, once: 
 
     Sync, from a thread of the database pool. Raises the contract's errors before anything is written.
     """
-    if once is not None and (earlier := _begun_with(once)) is not None:
+    if once is not None and (earlier := begun_with(once)) is not None:
         return earlier
     made = plan.make(principal, app, request)
     run_id = ids.new_id()
@@ -40,7 +40,7 @@ def generate(principal: Principal, app: App, request: GenerateRequest, *, once: 
         reply = _begin(made, run_id, once)
     except IntegrityError:
         _give_slot(app, run_id)
-        earlier = _begun_with(once) if once is not None else None
+        earlier = begun_with(once) if once is not None else None
         if earlier is None:
             raise
         return earlier
@@ -63,7 +63,8 @@ def _begin(made: plan.Plan, run_id: UUID, once: Once | None) -> Reply:
     return opening.reply_of(written.run, written)
 
 
-def _begun_with(once: Once) -> UUID | None:
+def begun_with(once: Once) -> UUID | None:
+    """The run that this very request began before, if it did. Raises IdempotencyConflict when the key is another request's."""
     row = IdempotencyKey.objects.filter(scope=once.scope, key=once.key).only("request_hash", "run_id").first()
     if row is None:
         return None

@@ -19,7 +19,7 @@ from . import live, replay
 from .log import event_log
 from .opening import reply_of
 from .request import Reply
-from .wire import MessageWire, Record
+from .wire import MessageWire, Record, Wire
 
 T = TypeVar("T")
 
@@ -37,9 +37,9 @@ class RunNotFound(NotFound):
 class Subscription:
     """One reader's way through a run's records. ``finished`` once the last one was handed out."""
 
-    def __init__(self, reply: Reply, *, after: int, follower: Follower[RunEvent] | None) -> None:
+    def __init__(self, reply: Reply, wire: Wire, *, after: int, follower: Follower[RunEvent] | None) -> None:
         self.reply = reply
-        self.wire = MessageWire(reply)
+        self.wire = wire
         self.finished = False
         self._after = after
         self._follower = follower
@@ -60,11 +60,9 @@ class Subscription:
 
     async def next(self, seconds: float | None = None) -> list[NumberedRecord]:
         """The next public records, at once all that wait."""
-        records = []
+        records: list[NumberedRecord] = []
         for number, event in await self.events(seconds):
-            record = self.wire.record(event)
-            if record is not None:
-                records.append((number, record))
+            records.extend([(number, record) for record in self.wire.records(event)])
         return records
 
     async def whole(self) -> Record:
@@ -131,14 +129,16 @@ def _has_ended(run_id: UUID) -> bool:
     return not Run.objects.filter(pk=run_id, status=RunStatus.RUNNING).exists()
 
 
-async def subscribe(principal: Principal, run_id: UUID, *, after: int = 0) -> Subscription:
-    """A reader of the principal's own run, from the records above ``after``. Raises RunNotFound."""
+async def subscribe(
+    principal: Principal, run_id: UUID, *, after: int = 0, wire: Callable[[Reply], Wire] = MessageWire
+) -> Subscription:
+    """A reader of the principal's own run, from the records above ``after``, as ``wire`` writes them. Raises RunNotFound."""
     run = live.find(run_id)
     reply = run.reply if run is not None else await _read(_reply, run_id)
     if not owns(principal, reply):
         raise RunNotFound
     follower = await event_log().follow(run_id, after)
-    return Subscription(reply, after=after, follower=follower)
+    return Subscription(reply, wire(reply), after=after, follower=follower)
 
 
 def owns(principal: Principal, reply: Reply) -> bool:

@@ -5,8 +5,8 @@ Source of shapes and order: Dify's streaming contract (message events, error eve
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from typing import Any
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, Protocol
 
 import msgspec
 
@@ -25,6 +25,16 @@ class RunError(DomainError):
     def __init__(self, failure: events.RunFailed) -> None:
         super().__init__(failure.message)
         self.wire_code, self.wire_status = failure.code, failure.status
+
+
+class Wire(Protocol):
+    """One reader's translation of one run: stateful, made anew for each reader."""
+
+    def records(self, event: RunEvent) -> Sequence[Record]:
+        """The public records of the event; none for what this family does not show."""
+
+    def blocking(self, run_events: Iterable[RunEvent]) -> Record:
+        """The whole reply as one body. Raises RunError when the run failed."""
 
 
 class MessageWire:
@@ -47,24 +57,12 @@ class MessageWire:
             events.RunFailed: self._error,
         }
 
-    def record(self, event: RunEvent) -> Record | None:
-        """The public record, or None for what this family does not show."""
+    def records(self, event: RunEvent) -> Sequence[Record]:
         translate = self._translators.get(type(event))
-        return translate(event) if translate else None
+        return (translate(event),) if translate else ()
 
     def blocking(self, run_events: Iterable[RunEvent]) -> Record:
-        """The whole reply as one body. Raises RunError when the run failed."""
-        answer: list[str] = []
-        for event in run_events:
-            if isinstance(event, events.TextChunk):
-                answer.append(event.text)
-            elif isinstance(event, events.TextReplaced):
-                answer = [event.text]
-            elif isinstance(event, events.RunFailed):
-                raise RunError(event)
-            elif isinstance(event, events.RunFinished):
-                return self._body("".join(answer), event)
-        raise RunError(events.RunFailed(code="internal_server_error", status=500, message="The run ended without a result."))
+        return self._body(*whole_answer(run_events))
 
     def _body(self, answer: str, end: events.RunFinished) -> Record:
         return {
@@ -100,6 +98,21 @@ class MessageWire:
     def _error(self, event: events.RunFailed) -> Record:
         base = {name: value for name, value in self._base.items() if name != "task_id"}
         return {"event": "error", **base, "status": event.status, "code": event.code, "message": event.message}
+
+
+def whole_answer(run_events: Iterable[RunEvent]) -> tuple[str, events.RunFinished]:
+    """The answer's text and how the run ended. Raises RunError when it failed."""
+    answer: list[str] = []
+    for event in run_events:
+        if isinstance(event, events.TextChunk):
+            answer.append(event.text)
+        elif isinstance(event, events.TextReplaced):
+            answer = [event.text]
+        elif isinstance(event, events.RunFailed):
+            raise RunError(event)
+        elif isinstance(event, events.RunFinished):
+            return "".join(answer), event
+    raise RunError(events.RunFailed(code="internal_server_error", status=500, message="The run ended without a result."))
 
 
 def metadata(end: events.RunFinished) -> Record:

@@ -55,7 +55,8 @@ class ModelFacts:
     """``known`` is False for a model that no facts file names: it works with the defaults.
 
     ``context_size`` and ``max_output`` are tokens, ``batch_size`` texts per embedding call. ``features`` are Dify's words
-    (vision, tool-call, ...), ``quirks`` ours for what a model's wire does differently.
+    (vision, tool-call, ...), ``quirks`` ours for what a model's wire does differently. The feature ``dimensions`` is ours,
+    too: an embedding model whose vectors may be cut short.
     """
 
     provider: str

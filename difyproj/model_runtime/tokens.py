@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import lzma
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 from pathlib import Path
@@ -35,9 +35,27 @@ async def exact(text: str, model: str = "") -> int:
     return await asyncio.get_running_loop().run_in_executor(_THREAD, _count, text, encoding_name(model))
 
 
+async def decode(ids: Sequence[int], encoding: str) -> str:
+    """The text that ``ids`` stand for in the encoding (``cl100k_base``, ``o200k_base``).
+
+    Raises ValueError for ids that it does not know, and without the shipped ranks or the tokeniser library.
+    """
+    return await asyncio.get_running_loop().run_in_executor(_THREAD, _text, ids, encoding)
+
+
 def encoding_name(model: str) -> str:
     """``cl100k_base`` for OpenAI's models of 2023 and its embeddings, ``o200k_base`` for everything else."""
     return "cl100k_base" if model == "gpt-4" or model.startswith(_CL100K) else "o200k_base"
+
+
+def _text(ids: Sequence[int], name: str) -> str:
+    encoding = _encoding(name)
+    if encoding is None:
+        raise ValueError("Tokens cannot be read here.")
+    try:
+        return str(encoding.decode(list(ids)))
+    except (KeyError, OverflowError) as error:
+        raise ValueError(f"There is no such token in {name}.") from error
 
 
 def _count(text: str, name: str) -> int:
