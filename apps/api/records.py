@@ -168,10 +168,13 @@ class UploadFileRecord(serializers.ModelSerializer[UploadFile]):
     def get_source_url(self, row: UploadFile) -> str:
         return files.signed_url(row)
 
+    def get_preview_url(self, row: UploadFile) -> str | None:
+        return files.preview_url(row)
+
     def _nothing(self, row: UploadFile) -> str | None:
         return None
 
-    get_reference = get_preview_url = get_original_url = get_user_id = get_conversation_id = get_file_key = _nothing
+    get_reference = get_original_url = get_user_id = get_conversation_id = get_file_key = _nothing
 
 
 class ConversationWindow(Shape):

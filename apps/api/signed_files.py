@@ -18,10 +18,10 @@ class SignedFile(TierViewSet):
 
     def retrieve(self, request: Request, file_id: str) -> FileBody:
         query = request.query_params
-        expires, signature = query.get("timestamp", ""), query.get("sign", "")
-        if not (expires.isascii() and expires.isdigit() and len(expires) < 16 and signature and query.get("nonce")):
+        expires, nonce, signature = (query.get(name, "") for name in ("timestamp", "nonce", "sign"))
+        if not (expires.isascii() and expires.isdigit() and len(expires) < 16 and signature and nonce):
             raise BadRequest("timestamp, nonce and sign are required.")
-        row = files.by_signature(file_id, expires=int(expires), signature=signature)
+        row = files.by_signature(file_id, "file-preview", expires=int(expires), nonce=nonce, signature=signature)
         return FileBody(
             get_storage().open(row.key),
             name=row.name,

@@ -18,6 +18,7 @@ from difyproj.testing.served import Answer, Key, Served, make_app
 from .contract import UNKNOWN_ID, assert_error
 from .test_file_upload import PNG, upload
 
+MP3 = b"ID3\x03" + bytes(range(200))
 FILES = {
     "enabled": True,
     "allowed_file_types": ["image", "document", "audio", "video"],
@@ -62,7 +63,7 @@ async def test_it_is_downloaded_on_request(house: Served) -> None:
 
 
 async def test_audio_and_video_say_that_they_have_ranges(house: Served) -> None:
-    answer = await preview(house, await mentioned(house, name="a.mp3", mime="audio/mpeg", kind="audio"))
+    answer = await preview(house, await mentioned(house, MP3, name="a.mp3", mime="audio/mpeg", kind="audio"))
     assert answer.headers["Accept-Ranges"] == "bytes"
 
 

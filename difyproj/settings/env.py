@@ -80,6 +80,14 @@ class Env:
         value = self.raw(name)
         return list(default) if value is None else value.replace(",", " ").split()
 
+    def address(self, name: str, default: str) -> str:
+        """Where a service listens: ``host:port``, or the absolute path of a unix socket."""
+        value = self.text(name, default)
+        host, _, port = value.rpartition(":")
+        if value.startswith("/") or (host and port.isascii() and port.isdigit() and 0 < int(port) < 65536):
+            return value
+        raise EnvError(f"{name} must be host:port or the path of a socket.")
+
     def key(self, name: str) -> bytes | None:
         """A key of exactly 32 bytes, written in base64 (standard or URL-safe alphabet)."""
         value = self.raw(name)

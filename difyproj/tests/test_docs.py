@@ -14,7 +14,7 @@ from difyproj.settings.providers import ROWS
 from difyproj.tests.source import ROOT, files, tree
 from workflows.nodes import NODES
 
-READERS = {f"env.{kind}" for kind in ("raw", "text", "flag", "integer", "seconds", "choice", "words", "key", "keys")}
+READERS = {f"env.{kind}" for kind in ("raw", "text", "flag", "integer", "seconds", "choice", "words", "address", "key", "keys")}
 PAPERS = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").rglob("*.md")), *sorted((ROOT / "deploy").glob("*.md"))]
 
 

@@ -22,6 +22,8 @@ NAMES = {
     "aiohttp.ClientSession", "aiohttp.request", "aiohttp.TCPConnector", "aiohttp.UnixConnector", "aiohttp.ClientRequest",
 }  # fmt: skip
 METHODS = {"create_connection", "create_unix_connection", "sock_connect", "ws_connect"}
+# The operator's virus scanner speaks no HTTP and is no address that a caller could name.
+THE_SCANNER, ITS_WAYS = "difyproj/infra/virus_scan.py", {"asyncio.open_connection", "asyncio.open_unix_connection"}
 # Parts of the client itself: its errors and its answers.
 MAY_IMPORT_AIOHTTP = {THE_CLIENT, "difyproj/kernel/egress_errors.py", "difyproj/kernel/egress_response.py"}
 
@@ -88,7 +90,8 @@ def test_a_module_reaches_the_network_through_the_egress_client_only(path: Path)
     name = path.relative_to(ROOT).as_posix()
     source = path.read_text(encoding="utf-8")
     if name != THE_CLIENT:
-        assert list(ways_out(source)) == []
+        allowed = ITS_WAYS if name == THE_SCANNER else set()
+        assert [way for way in ways_out(source) if way[1] not in allowed] == []
     if name not in MAY_IMPORT_AIOHTTP:
         assert "aiohttp" not in {module.partition(".")[0] for _, module in _imports(ast.parse(source))}
 

@@ -49,7 +49,7 @@ class FileUpload(ServiceViewSet):
         file = the_file(request)
         if file is None:
             raise NoFileUploaded
-        row = files.plan(app=self.app, end_user=self.end_user(user), file=file)
+        row = files.plan(owner=self.principal_of(self.end_user(user)), file=file)
 
         async def keep() -> Response:
             return Response(records.UploadFileRecord(await files.keep(row, file)).data, status=201)
