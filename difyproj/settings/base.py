@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from difyproj.kernel.logs import logging_config
 
@@ -190,6 +191,24 @@ LARGEST_UPLOAD = max(
 )
 MAX_BODY_BYTES = (LARGEST_UPLOAD + 5) * 1024 * 1024
 DATA_UPLOAD_MAX_MEMORY_SIZE = 15 * 1024 * 1024
+
+# Where messages to the workers wait: Redis or another broker, else a file of our own. Empty: nobody is told of jobs.
+TASK_BROKER_URL = env.text("TASK_BROKER_URL", REDIS_URL or f"sqlite:///{quote(str(DIFYPROJ_VAR / 'broker.sqlite3'))}")
+TASK_QUEUE = env.text("TASK_QUEUE", "difyproj.jobs")
+TASK_THREADS = env.integer("TASK_THREADS", 2, minimum=1, maximum=64)
+JOB_RETENTION_DAYS = env.integer("JOB_RETENTION_DAYS", 7, minimum=1)
+# What workers do by themselves: kind of job, and the seconds from one to the next.
+PERIODIC_JOBS = {"infra.retention": 3600}
+
+EMAIL_BACKEND = env.text("EMAIL_BACKEND", "django.core.mail.backends.console.EmailBackend")
+EMAIL_HOST = env.text("EMAIL_HOST", "localhost")
+EMAIL_PORT = env.integer("EMAIL_PORT", 25, minimum=1, maximum=65535)
+EMAIL_HOST_USER = env.text("EMAIL_HOST_USER", "")
+EMAIL_HOST_PASSWORD = env.text("EMAIL_HOST_PASSWORD", "")
+EMAIL_USE_TLS = env.flag("EMAIL_USE_TLS", False)
+EMAIL_USE_SSL = env.flag("EMAIL_USE_SSL", False)
+EMAIL_TIMEOUT = 30
+DEFAULT_FROM_EMAIL = env.text("DEFAULT_FROM_EMAIL", "difyproj@localhost")
 
 LOG_LEVEL = env.choice("LOG_LEVEL", "INFO", ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"))
 LOG_OUTPUT_FORMAT = env.choice("LOG_OUTPUT_FORMAT", "text", ("text", "json"))

@@ -27,6 +27,9 @@ SECRET_KEY = "a fixed key for tests only, long enough to sign tokens"
 INSTANCE_KEY = bytes(range(32))
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 ALLOWED_HOSTS = ["*"]
+# Jobs wait until a test runs them: jobs.run_waiting().
+TASK_BROKER_URL = ""
+EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"
 EGRESS_ALLOW = ["127.0.0.1", "localhost"]
 if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
     DATABASES["default"] = sqlite(SCRATCH / "db.sqlite3", pragmas=(*SQLITE_PRAGMAS, "PRAGMA synchronous=OFF"))

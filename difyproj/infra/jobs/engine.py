@@ -1,0 +1,70 @@
+"""The task engine: Celery, with one task that runs the job of a row. Imported when the first job is sent, and by workers."""
+
+from __future__ import annotations
+
+import logging
+import sqlite3
+from typing import Any
+from uuid import UUID
+
+from celery import Celery
+from django.conf import settings
+from django.db import connections
+from kombu.exceptions import KombuError
+
+from difyproj.infra import broker
+
+from .run import run_job
+
+logger = logging.getLogger(__name__)
+
+TASK = "difyproj.run_job"
+# A broker that is away is noticed soon; a worker waits for messages at most a second at a time.
+REDIS_OPTIONS = {"socket_connect_timeout": 2.0, "socket_timeout": 10.0, "socket_keepalive": True}
+
+
+def _options(url: str) -> dict[str, Any]:
+    return REDIS_OPTIONS if url.startswith("redis") else {"lease_seconds": broker.LEASE_SECONDS}
+
+
+# No fixups: Django is set up already, and connections are looked after in _run.
+app = Celery("difyproj", fixups=[])
+app.conf.update(
+    broker_url=settings.TASK_BROKER_URL,
+    broker_transport_options=_options(settings.TASK_BROKER_URL),
+    broker_connection_retry_on_startup=True,
+    broker_pool_limit=2,
+    task_default_queue=settings.TASK_QUEUE,
+    task_serializer="json",
+    accept_content=["json"],
+    task_ignore_result=True,
+    task_acks_late=True,
+    task_reject_on_worker_lost=True,
+    worker_prefetch_multiplier=1,
+    worker_cancel_long_running_tasks_on_connection_loss=False,
+    worker_enable_remote_control=False,
+    worker_hijack_root_logger=False,
+    worker_redirect_stdouts=False,
+    worker_send_task_events=False,
+    timezone="UTC",
+)
+
+
+def send(job_id: UUID) -> bool:
+    """Give a row's id to the workers. False when the broker is away."""
+    try:
+        app.send_task(TASK, (str(job_id),), retry=False, ignore_result=True)
+    except (KombuError, OSError, sqlite3.Error) as error:
+        logger.warning("The broker is away; the job waits: %s", type(error).__name__, extra={"job_id": str(job_id)})
+        return False
+    return True
+
+
+def _run(job_id: str) -> None:
+    """The one task. Whatever it raises is logged by Celery; the row's lease then brings the job back."""
+    for connection in connections.all(initialized_only=True):
+        connection.close_if_unusable_or_obsolete()
+    run_job(UUID(job_id))
+
+
+app.task(name=TASK)(_run)
