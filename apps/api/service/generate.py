@@ -3,35 +3,21 @@
 from __future__ import annotations
 
 from typing import Any, ClassVar
-from uuid import UUID
 
 from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiResponse, PolymorphicProxySerializer, extend_schema
+from drf_spectacular.utils import OpenApiExample, OpenApiResponse, extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from apps import generation
-from difyproj.kernel import ids
 from difyproj.kernel.errors import AppUnavailable, DomainError, NotChatApp
-from difyproj.kernel.principal import Principal
 from difyproj.tiers import idempotency
 from difyproj.tiers.actions import Deferred
 from difyproj.tiers.base import CHAT_MODES, ServiceViewSet
-from difyproj.tiers.streaming import EventStream
 
-from .. import records, requests
+from .. import records, replies, requests
 from ..questions import generate_request, trace_id
 from ..stream_records import CHAT_STREAM, COMPLETION_STREAM
-
-STREAM = (
-    "Server-sent events. Each frame is `data: ` and one JSON record of this schema on one line, then `id: ` and its number, "
-    "which `Last-Event-ID` takes; `event: ping` alone every 10 seconds."
-)
-FOLLOWED = "The stream of the POST that began the run, from the wished id on."
-REPLY = f"`response_mode` blocking: the whole answer. `response_mode` streaming: {STREAM}"
-LAST_EVENT_ID = OpenApiParameter(
-    "Last-Event-ID", int, OpenApiParameter.HEADER, description="The last id that was seen; wins over `after`."
-)
 
 
 class GenerateViewSet(ServiceViewSet):
@@ -48,29 +34,12 @@ class GenerateViewSet(ServiceViewSet):
         streaming = fields.get("response_mode") == "streaming"
         asked = generate_request(fields, trace_id(request, fields.get("trace_id")), streaming=streaming)
         run_id = generation.generate(principal, self.app, asked, once=held)
-        return Deferred(lambda: respond(principal, run_id, streaming=streaming))
+        return Deferred(lambda: replies.respond(principal, run_id, streaming=streaming))
 
     def stop(self, request: Request, task_id: str) -> Response:
         """Always a success: a task that is unknown, over or somebody else's is left alone."""
         principal = self.principal_of(self.end_user(self.body(requests.UserFields)["user"]))
-        key = ids.parse(task_id)
-        if key is not None:
-            generation.stop(principal, key)
-        return Response(records.SUCCESS)
-
-
-async def respond(principal: Principal, run_id: UUID, *, streaming: bool) -> EventStream | Response:
-    subscription = await generation.subscribe(principal, run_id)
-    if streaming:
-        return EventStream(subscription)
-    return Response(await subscription.whole())
-
-
-def reply_responses(record: type[records.CompletionReply], stream: PolymorphicProxySerializer) -> dict[Any, Any]:
-    return {
-        (200, "application/json"): OpenApiResponse(record, description=REPLY),
-        (200, "text/event-stream"): OpenApiResponse(stream, description=REPLY),
-    }
+        return replies.stop(principal, task_id)
 
 
 def example(**fields: Any) -> OpenApiExample:
@@ -86,7 +55,7 @@ class ChatMessages(GenerateViewSet):
     @extend_schema(
         operation_id="sendChatMessage",
         request=requests.ChatFields,
-        responses=reply_responses(records.ChatReply, CHAT_STREAM),
+        responses=replies.reply_responses(records.ChatReply, CHAT_STREAM),
         examples=[example(query="What can you do?", inputs={})],
     )
     def create(self, request: Request) -> Deferred:
@@ -106,7 +75,7 @@ class CompletionMessages(GenerateViewSet):
     @extend_schema(
         operation_id="createCompletionMessage",
         request=requests.CompletionFields,
-        responses=reply_responses(records.CompletionReply, COMPLETION_STREAM),
+        responses=replies.reply_responses(records.CompletionReply, COMPLETION_STREAM),
         examples=[example(inputs={"query": "A poem about spring"})],
     )
     def create(self, request: Request) -> Deferred:
@@ -125,24 +94,10 @@ class RunEvents(ServiceViewSet):
 
     @extend_schema(
         operation_id="followRun",
-        parameters=[requests.AfterFields, LAST_EVENT_ID],
-        responses={(200, "text/event-stream"): OpenApiResponse(OpenApiTypes.STR, description=FOLLOWED)},
+        parameters=[requests.AfterFields, replies.LAST_EVENT_ID],
+        responses={(200, "text/event-stream"): OpenApiResponse(OpenApiTypes.STR, description=replies.FOLLOWED)},
     )
     def list(self, request: Request, task_id: str) -> Deferred:
         fields = self.query(requests.AfterFields)
         principal = self.principal_of(self.end_user(fields["user"])) if fields.get("user") else self.principal
-        key = ids.parse(task_id)
-        if key is None:
-            raise generation.RunNotFound
-        after = last_event_id(request, fields["after"])
-
-        async def follow() -> EventStream:
-            return EventStream(await generation.subscribe(principal, key, after=after))
-
-        return Deferred(follow)
-
-
-def last_event_id(request: Request, after: int) -> int:
-    """The header of a reconnecting EventSource wins over the query."""
-    header = request.headers.get("Last-Event-ID", "")
-    return int(header) if header.isascii() and header.isdigit() and len(header) < 19 else after
+        return replies.follow(principal, task_id, after=replies.last_event_id(request, fields["after"]))
