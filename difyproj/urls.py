@@ -26,4 +26,5 @@ urlpatterns = [
     path("api/", include(accounts_web)),
     path("api/", include(apps_web)),
     path("files/<str:file_id>/file-preview", SignedFile.as_view({"get": "retrieve"})),
+    path("files/<str:file_id>/image-preview", SignedFile.as_view({"get": "picture"})),
 ]

@@ -62,6 +62,11 @@ class UploadFile(models.Model):
     def __str__(self) -> str:
         return self.name
 
+    @property
+    def picture_key(self) -> str:
+        """Where its preview's picture is kept, or would be."""
+        return f"upload_previews/{self.tenant_id}/{self.pk}.webp"
+
 
 class DoomedBytes(models.Model):
     """Bytes of the storage that no row wants, or that none wants yet: from ``due_at`` on they may be removed.
@@ -82,5 +87,6 @@ class DoomedBytes(models.Model):
 @receiver(post_delete, sender=UploadFile)
 def doom(instance: UploadFile, using: str, **_: object) -> None:
     """Whoever deletes the row, a cascade included, gives up its bytes in the same transaction."""
-    keys = [key for key in (instance.key, instance.preview_key) if key]
+    # The picture may have been made after the row was read.
+    keys = [instance.key, *([instance.picture_key] if instance.preview_state != PreviewState.NONE else [])]
     DoomedBytes.objects.using(using).bulk_create([DoomedBytes(key=key) for key in keys], ignore_conflicts=True)

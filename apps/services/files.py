@@ -34,7 +34,7 @@ from difyproj.kernel.errors import (
 )
 from difyproj.kernel.principal import ActorKind, Principal
 
-from . import stored_bytes
+from . import previews, stored_bytes
 from .file_types import HEAD_BYTES, kind_of, plain_type, settle
 
 logger = logging.getLogger(__name__)
@@ -143,6 +143,7 @@ def _store(row: UploadFile, file: UploadedFile) -> None:
 def _insert(row: UploadFile) -> None:
     with transaction.atomic():
         stored_bytes.claim(row.key)
+        previews.request(row)
         row.save(force_insert=True)
 
 
@@ -196,7 +197,8 @@ def signed_url(row: UploadFile) -> str:
 
 def preview_url(row: UploadFile) -> str | None:
     """The same for its picture; None for a file that has none and will have none."""
-    return _signed(row, "image-preview") if row.preview_state in (PreviewState.WAITING, PreviewState.READY) else None
+    promised = row.preview_state == PreviewState.WAITING and previews.is_drawn(row.mime_type)
+    return _signed(row, "image-preview") if row.preview_key or promised else None
 
 
 def by_signature(file_id: str, purpose: str, *, expires: int, nonce: str, signature: str) -> UploadFile:

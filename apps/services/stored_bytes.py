@@ -25,18 +25,13 @@ class BytesGone(RuntimeError):
 
 def expect(key: str) -> None:
     """Bytes will stand under ``key``; unless a row claims them in time, they will be removed."""
-    DoomedBytes.objects.create(key=key, due_at=clock.now() + GRACE)
+    DoomedBytes.objects.update_or_create(key=key, defaults={"due_at": clock.now() + GRACE})
 
 
 def claim(key: str) -> None:
     """A row wants the bytes, in the transaction that is open. Raises BytesGone."""
     if not DoomedBytes.objects.filter(key=key).delete()[0]:
         raise BytesGone(key)
-
-
-def give_up(key: str) -> None:
-    """The bytes are wanted no more, once the transaction that is open is committed."""
-    DoomedBytes.objects.get_or_create(key=key)
 
 
 def remove_due() -> int:
@@ -48,6 +43,7 @@ def remove_due() -> int:
             removed += _remove(pk, key)
         except OSError:
             logger.warning("The bytes of %s could not be removed", key, exc_info=True)
+            DoomedBytes.objects.filter(pk=pk).update(due_at=clock.now() + GRACE)
     return removed
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from django.core.files.uploadedfile import UploadedFile
+from django.http.response import HttpResponseBase
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
@@ -12,14 +13,13 @@ from rest_framework.response import Response
 
 from apps import generation
 from apps.services import files, messages
-from difyproj.infra.storage import get_storage
 from difyproj.kernel.errors import FilenameNotExists, NoAudioUploaded, NoFileUploaded, TooManyFiles
 from difyproj.tiers.actions import Deferred
 from difyproj.tiers.base import ServiceViewSet
-from difyproj.tiers.files import FileBody
 from difyproj.tiers.speech import SpeechBody
 
 from .. import records, requests
+from ..signed_files import show
 
 UPLOAD_BODY = {
     "multipart/form-data": {
@@ -65,16 +65,9 @@ class FilePreview(ServiceViewSet):
         parameters=[requests.FilePreviewFields],
         responses={(200, "*/*"): OpenApiTypes.BINARY},
     )
-    def retrieve(self, request: Request, file_id: str) -> FileBody:
+    def retrieve(self, request: Request, file_id: str) -> HttpResponseBase:
         fields = self.query(requests.FilePreviewFields)
-        row = files.previewable(self.principal, file_id)
-        return FileBody(
-            get_storage().open(row.key),
-            name=row.name,
-            mime_type=row.mime_type,
-            size=row.size,
-            as_attachment=fields["as_attachment"],
-        )
+        return show(request, files.previewable(self.principal, file_id), as_attachment=fields["as_attachment"])
 
 
 class AudioToText(ServiceViewSet):
