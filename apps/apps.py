@@ -10,8 +10,10 @@ class AppsConfig(AppConfig):
     verbose_name = "Apps"
 
     def ready(self) -> None:
-        """Every process, whatever it was started for, tells the others when it changed an app, a tenant or a credential."""
-        from accounts.services import model_access
-        from apps.services import tokens
+        """Every process, whatever it was started for, tells the others when it changed an app, a site or a token."""
+        from apps import models
+        from apps.services import passports, tokens
+        from difyproj.infra import audit
 
-        self.watchers = (model_access, tokens)
+        self.watchers = (passports, tokens)
+        audit.watch([models.Annotation, models.ApiToken, models.App, models.Site])

@@ -9,6 +9,7 @@ from typing import Any
 
 from django.conf import settings
 
+from difyproj.infra import audit
 from difyproj.kernel import clock, ids, logs
 
 from . import cors
@@ -59,6 +60,7 @@ def begin(scope: MutableMapping[str, Any]) -> Entry:
     request_id = given.decode() if ACCEPTED_ID.fullmatch(given) else str(ids.new_id())
     logs.set_context(request_id=request_id, user_id="", app_id="")
     client = scope.get("client") or ("", 0)
+    audit.begin(ip=client[0] or None, request_id=request_id)
     return Entry(
         method=scope["method"],
         endpoint=scope["path"],

@@ -16,6 +16,7 @@ from rest_framework.viewsets import ViewSet
 from apps.generation import Once
 from apps.models import ApiToken, App, EndUser
 from apps.services import end_users
+from difyproj.infra import audit
 from difyproj.kernel import logs
 from difyproj.kernel.errors import DomainError, NotChatApp
 from difyproj.kernel.principal import ActorKind, Principal, Tier
@@ -48,6 +49,11 @@ class TierViewSet(AsyncAction, ViewSet):
 
     def get_exception_handler(self) -> Any:
         return exception_handler
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        super().initial(request, *args, **kwargs)
+        if isinstance(request.user, Principal):
+            audit.identify(request.user)
 
     def body(self, serializer: type[Serializer[Any]]) -> dict[str, Any]:
         return read(serializer, self.request.data)
