@@ -23,6 +23,11 @@ TASK = "difyproj.run_job"
 REDIS_OPTIONS = {"socket_connect_timeout": 2.0, "socket_timeout": 10.0, "socket_keepalive": True}
 
 
+# Celery says at INFO that each task came and went; what a job did stands in its row.
+for chatty in ("celery.worker.strategy", "celery.app.trace"):
+    logging.getLogger(chatty).setLevel(logging.WARNING)
+
+
 def _options(url: str) -> dict[str, Any]:
     return REDIS_OPTIONS if url.startswith("redis") else {"lease_seconds": broker.LEASE_SECONDS}
 
@@ -30,7 +35,8 @@ def _options(url: str) -> dict[str, Any]:
 # No fixups: Django is set up already, and connections are looked after in _run.
 app = Celery("difyproj", fixups=[])
 app.conf.update(
-    broker_url=settings.TASK_BROKER_URL,
+    # Kombu complains of a URL without a host.
+    broker_url=settings.TASK_BROKER_URL.replace("sqlite:///", "sqlite://localhost/", 1),
     broker_transport_options=_options(settings.TASK_BROKER_URL),
     broker_connection_retry_on_startup=True,
     broker_pool_limit=2,
