@@ -17,9 +17,8 @@ def name_the_actor(get_response: Callable[[HttpRequest], HttpResponseBase]) -> C
     """Middleware, after the authentication. A page that only reads asks nobody who they are."""
 
     def middleware(request: HttpRequest) -> HttpResponseBase:
-        audit.begin(
-            ip=request.META.get("REMOTE_ADDR") or None, request_id=request.headers.get("X-Request-ID") or str(ids.new_id())
-        )
+        request_id = request.headers.get("X-Request-ID", "")[:128] or str(ids.new_id())
+        audit.begin(ip=request.META.get("REMOTE_ADDR") or None, request_id=request_id)
         if request.method not in SAFE_METHODS and request.user.is_authenticated:
             audit.identify_as("operator", request.user.pk)
         return get_response(request)
