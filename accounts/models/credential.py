@@ -20,7 +20,10 @@ class CredentialRows(TenantQuerySet["ModelCredential"]):
 
 
 class ModelCredential(TenantRow):
-    """Provider-wide when ``model`` is empty; otherwise it also defines the custom model that it names."""
+    """Provider-wide when ``model`` is empty; otherwise it also defines the custom model that it names.
+
+    Calls use the ``current`` one of its kind or, where none was chosen, the oldest that is enabled.
+    """
 
     provider = models.CharField(max_length=255)
     name = models.CharField(max_length=255, default="default")
@@ -28,6 +31,7 @@ class ModelCredential(TenantRow):
     model = models.CharField(max_length=255, blank=True, default="")
     sealed = models.BinaryField(editable=False)
     enabled = models.BooleanField(default=True)
+    current = models.BooleanField(default=False, help_text="Chosen among several.")
     created_by = models.ForeignKey("accounts.Account", on_delete=models.SET_NULL, null=True, blank=True, related_name="+")
 
     objects = CredentialRows.as_manager()
@@ -36,6 +40,11 @@ class ModelCredential(TenantRow):
         ordering = ["created_at"]
         constraints = [
             models.UniqueConstraint(fields=["tenant", "provider", "model_type", "model", "name"], name="credential_name_once"),
+            models.UniqueConstraint(
+                fields=["tenant", "provider", "model_type", "model"],
+                condition=models.Q(current=True),
+                name="credential_one_current",
+            ),
             models.CheckConstraint(
                 condition=models.Q(model="", model_type="") | (~models.Q(model="") & ~models.Q(model_type="")),
                 name="credential_model_and_type",

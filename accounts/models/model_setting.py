@@ -15,13 +15,14 @@ class ModelSettingRows(TenantQuerySet["ModelSetting"]):
 
 
 class ModelSetting(TenantRow):
-    """A model without a row is enabled, and its calls go to the first credential that works."""
+    """A model without a row is enabled, and its calls use the current credential."""
 
     provider = models.CharField(max_length=255)
     model_type = models.CharField(max_length=32, choices=MODEL_TYPES)
     model = models.CharField(max_length=255)
     enabled = models.BooleanField(default=True)
     load_balancing_enabled = models.BooleanField(default=False, help_text="Spread calls over all enabled credentials.")
+    left_out = models.JSONField(default=list, blank=True, help_text="Ids of credentials that calls are not spread over.")
 
     objects = ModelSettingRows.as_manager()
 
