@@ -116,6 +116,15 @@ class FileUpload(Toggle):
     number_limits: int = 3
     image: ImageUpload = ImageUpload()
 
+    @property
+    def takes_files(self) -> bool:
+        return self.enabled or self.image.enabled
+
+    @property
+    def most(self) -> int:
+        """How many files a question may bring."""
+        return self.number_limits if self.enabled else self.image.number_limits
+
 
 class Datasets(Section):
     """Rows ``{"dataset": {"enabled": bool, "id": str}}``."""

@@ -4,8 +4,10 @@ Runs: ``generate``, ``subscribe``, ``stop`` and, for operators, ``stop_all``.
 One-shot model calls: a ``plan_...`` with database access, then its coroutine.
 """
 
+from workflows.engine.node import HistoryTurn
+
 from .background import Background
-from .embedding import embed, plan_embedding
+from .embedding import embed, embedding_model, plan_embedding
 from .invoke import (
     ask_questions,
     plan_questions,
@@ -26,12 +28,14 @@ __all__ = [
     "ChatCompletionWire",
     "FileInput",
     "GenerateRequest",
+    "HistoryTurn",
     "Once",
     "RunNotFound",
     "Subscription",
     "ask_questions",
     "begun_with",
     "embed",
+    "embedding_model",
     "generate",
     "plan_embedding",
     "plan_questions",

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
+from accounts.services import model_access
 from apps.models import App
 from difyproj.kernel.errors import InvalidParam
 from difyproj.model_runtime import catalogue, tokens
@@ -29,6 +30,12 @@ class EmbeddingPlan:
     call: ModelCall
     inputs: Sequence[str | Sequence[int]]
     dimensions: int = 0
+
+
+def embedding_model(app: App) -> str:
+    """The name of the workspace's default embedding model, empty without one."""
+    default = model_access.default_model(app.tenant_id, ModelType.TEXT_EMBEDDING)
+    return default.model if default else ""
 
 
 def plan_embedding(app: App, inputs: Sequence[str | Sequence[int]], *, dimensions: int = 0) -> EmbeddingPlan:

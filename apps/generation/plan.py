@@ -150,11 +150,10 @@ def _history(conversation: Conversation, parent_message_id: str) -> list[History
 def _files(principal: Principal, config: AppConfig, given: Sequence[FileInput]) -> list[GivenFile]:
     """The request's files as far as the app takes files. Raises InvalidParam for one that it does not allow."""
     rules = config.file_upload
-    if not given or not (rules.enabled or rules.image.enabled):
+    if not given or not rules.takes_files:
         return []
-    limit = rules.number_limits if rules.enabled else rules.image.number_limits
-    if len(given) > limit:
-        raise InvalidParam(f"At most {limit} files are allowed.", params="files")
+    if len(given) > rules.most:
+        raise InvalidParam(f"At most {rules.most} files are allowed.", params="files")
     for file in given:
         _check_file(config, file)
     rows = files.own(principal, [file.upload_file_id for file in given if file.transfer_method == "local_file"])

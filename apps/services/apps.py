@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
 from django.conf import settings
 from django.db import transaction
+from django.utils.text import slugify
 
 from accounts.models import Account, Tenant
 from apps import config as app_config
@@ -118,6 +120,16 @@ def system_limits() -> dict[str, int]:
         "file_size_limit": settings.UPLOAD_FILE_SIZE_LIMIT,
         "workflow_file_upload_limit": settings.WORKFLOW_FILE_UPLOAD_LIMIT,
     }
+
+
+def model_name(app: App) -> str:
+    """What the app is called where a model is expected."""
+    return slugify(app.name) or f"app-{app.mode}"
+
+
+def fingerprint(app: App) -> str:
+    """A short text that is another one after each change of the app."""
+    return f"fp_{hashlib.sha256(f'{app.pk} {app.updated_at.timestamp()}'.encode()).hexdigest()[:10]}"
 
 
 def tool_icons(app: App) -> dict[str, Any]:

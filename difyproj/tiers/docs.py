@@ -35,6 +35,7 @@ TAGS = (
     "End Users",
     "Applications",
     "Runs",
+    "OpenAI",
 )
 SERVICE: dict[str, Any] = {
     "TITLE": "Service API",

@@ -1,8 +1,12 @@
-"""Errors as the API tiers write them: ``{"code", "message", "status"}``, the same for every route and every cause."""
+"""Errors as the API tiers write them: ``{"code", "message", "status"}``, the same for every cause.
+
+A family of routes that speaks another API's language has a shape of its own (error_shapes.py).
+"""
 
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from http import HTTPStatus
 from typing import Any
 
@@ -15,6 +19,8 @@ from rest_framework.response import Response
 from difyproj.kernel import errors, jsonio
 
 logger = logging.getLogger("dify.api")
+
+Shape = Callable[[errors.DomainError], dict[str, Any]]
 
 REALM = 'Bearer realm="api"'
 BAD_JSON = "The request's JSON payload is invalid or empty."
@@ -52,15 +58,15 @@ def headers(error: errors.DomainError) -> dict[str, str]:
     return found
 
 
-def plain_response(error: errors.DomainError) -> HttpResponse:
-    """The envelope outside of any view: unknown routes, oversized bodies, crashes."""
+def plain_response(error: errors.DomainError, shape: Shape = envelope) -> HttpResponse:
+    """An error outside of any view: unknown routes, oversized bodies, crashes."""
     return HttpResponse(
-        jsonio.dumps(envelope(error)), status=status_of(error), content_type="application/json", headers=headers(error)
+        jsonio.dumps(shape(error)), status=status_of(error), content_type="application/json", headers=headers(error)
     )
 
 
 def exception_handler(cause: Exception, context: dict[str, Any]) -> Response | None:
-    """DRF's hook. Whatever happened in a view becomes one envelope; unexpected causes are logged with their stack.
+    """DRF's hook. Whatever happened in a view is told in its ``error_shape``; unexpected causes are logged with their stack.
 
     None, which lets it through, for a lost database: the kit's handler knows whether the view may run again.
     """
@@ -69,7 +75,8 @@ def exception_handler(cause: Exception, context: dict[str, Any]) -> Response | N
     error = translate(cause)
     if isinstance(error, errors.InternalError):
         logger.error("Unhandled exception in %s", type(context.get("view")).__name__, exc_info=cause)
-    return Response(envelope(error), status=status_of(error), headers=headers(error))
+    shape: Shape = getattr(context.get("view"), "error_shape", envelope)
+    return Response(shape(error), status=status_of(error), headers=headers(error))
 
 
 def translate(cause: BaseException) -> errors.DomainError:

@@ -26,6 +26,7 @@ from difyproj.kernel import errors
 
 from . import access_log, cors
 from .actions import RETRY_AFTER_SECONDS, PendingResponse
+from .error_shapes import for_path
 from .errors import HttpError, plain_response
 from .streaming import EventStream
 
@@ -81,15 +82,15 @@ class ApiHandler:
             if isinstance(response, PendingResponse):
                 response = await response.resolve()
         except errors.DomainError as error:
-            return plain_response(error)
+            return plain_response(error, for_path(scope["path"]))
         except (OperationalError, InterfaceError):
             logger.warning("The database was lost while answering %s", scope["path"], exc_info=True)
-            return plain_response(errors.ServiceUnavailable(retry_after=RETRY_AFTER_SECONDS))
+            return plain_response(errors.ServiceUnavailable(retry_after=RETRY_AFTER_SECONDS), for_path(scope["path"]))
         except (ClientGone, asyncio.CancelledError):
             raise
         except Exception:
             logger.exception("Unhandled exception while answering %s", scope["path"])
-            return plain_response(errors.InternalError())
+            return plain_response(errors.InternalError(), for_path(scope["path"]))
         return response
 
     async def _row_work(self, request: ASGIRequest) -> HttpResponseBase:

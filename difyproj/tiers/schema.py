@@ -31,12 +31,25 @@ IDEMPOTENCY = OpenApiParameter(
 
 
 class ErrorBody(serializers.Serializer[Any]):
-    """Every error on every route."""
+    """Every error, except on the OpenAI-compatible routes."""
 
     code = serializers.CharField(help_text="A stable identifier.")
     message = serializers.CharField(help_text="For people.")
     status = serializers.IntegerField(help_text="The HTTP status once more.")
     params = serializers.CharField(required=False, help_text="The field that was wrong.")
+
+
+class OpenAIError(serializers.Serializer[Any]):
+    message = serializers.CharField(help_text="For people.")
+    type = serializers.CharField(help_text="The kind of error.")
+    param = serializers.CharField(allow_null=True, help_text="The field that was wrong.")
+    code = serializers.CharField(help_text="A stable identifier.")
+
+
+class OpenAIErrorBody(serializers.Serializer[Any]):
+    """Every error on the OpenAI-compatible routes."""
+
+    error = OpenAIError()
 
 
 class ServiceSchema(AutoSchema):
@@ -78,7 +91,7 @@ class ServiceSchema(AutoSchema):
     def _get_response_bodies(self, direction: Direction = "response") -> dict[str, Any]:
         bodies: dict[str, Any] = super()._get_response_bodies(direction)
         for status in self._refusals():
-            described = OpenApiResponse(ErrorBody, description=REFUSALS[status])
+            described = OpenApiResponse(getattr(self.view, "error_body", ErrorBody), description=REFUSALS[status])
             bodies[str(status)] = self._get_response_for_code(described, str(status), ["application/json"], direction)
         return bodies
 

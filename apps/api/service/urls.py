@@ -15,6 +15,9 @@ from .conversations import (
 )
 from .generate import ChatMessages, CompletionMessages, RunEvents
 from .media import AudioToText, FilePreview, FileUpload, TextToAudio
+from .openai.chat import ChatCompletions
+from .openai.embeddings import Embeddings
+from .openai.model_list import Models
 
 urlpatterns = [
     path("chat-messages", ChatMessages.as_view({"post": "create"})),
@@ -42,5 +45,9 @@ urlpatterns = [
     path("parameters", AppParameters.as_view({"get": "retrieve"})),
     path("meta", AppMeta.as_view({"get": "retrieve"})),
     path("site", AppSite.as_view({"get": "retrieve"})),
+    path("chat/completions", ChatCompletions.as_view({"post": "create"})),
+    path("models", Models.as_view({"get": "list"})),
+    path("models/<path:model_id>", Models.as_view({"get": "retrieve"})),
+    path("embeddings", Embeddings.as_view({"post": "create"})),
     path("end-users/<str:end_user_id>", EndUsers.as_view({"get": "retrieve"})),
 ]
