@@ -1,0 +1,38 @@
+"""Numbered pages of a queryset, as the contract's ``{page, limit, total, has_more, data}`` bodies need them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+from django.db.models import Model, QuerySet
+
+Row = TypeVar("Row", bound=Model)
+
+
+@dataclass(frozen=True, slots=True)
+class Page(Generic[Row]):
+    rows: list[Row]
+    page: int
+    limit: int
+    total: int
+
+    @property
+    def has_more(self) -> bool:
+        return self.page * self.limit < self.total
+
+    def body(self, encode: Callable[[list[Row]], Any]) -> dict[str, Any]:
+        """The page's body, its rows encoded by ``encode``."""
+        return {
+            "page": self.page, "limit": self.limit, "total": self.total, "has_more": self.has_more, "data": encode(self.rows),
+        }  # fmt: skip
+
+
+def page_of(rows: QuerySet[Row], *, page: int, limit: int) -> Page[Row]:
+    """The page numbered ``page`` (from 1) and how many rows there are in all: one query on the last page, two before it."""
+    start = (page - 1) * limit
+    found = list(rows[start : start + limit + 1])
+    if len(found) <= limit and (found or page == 1):
+        return Page(found, page, limit, start + len(found))
+    return Page(found[:limit], page, limit, rows.order_by().count())
