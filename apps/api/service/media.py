@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
-from django.core.files.uploadedfile import UploadedFile
 from django.http.response import HttpResponseBase
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema
@@ -13,31 +10,15 @@ from rest_framework.response import Response
 
 from apps import generation
 from apps.services import files, messages
-from difyproj.kernel.errors import FilenameNotExists, NoAudioUploaded, NoFileUploaded, TooManyFiles
+from difyproj.kernel.errors import NoAudioUploaded
 from difyproj.tiers.actions import Deferred
 from difyproj.tiers.base import ServiceViewSet
 from difyproj.tiers.speech import SpeechBody
 
-from .. import records, requests
+from .. import records, requests, uploads
 from ..signed_files import show
 
-UPLOAD_BODY = {
-    "multipart/form-data": {
-        "type": "object",
-        "properties": {"file": {"type": "string", "format": "binary"}, "user": {"type": "string"}},
-        "required": ["file"],
-    }
-}
-
-
-def the_file(request: Request) -> UploadedFile | None:
-    """The one part named ``file``. Raises TooManyFiles and FilenameNotExists."""
-    parts = request.FILES.getlist("file")
-    if len(request.FILES) > 1 or len(parts) > 1:
-        raise TooManyFiles
-    if not parts and isinstance(request.data, Mapping) and "file" in request.data:
-        raise FilenameNotExists
-    return parts[0] if parts else None
+UPLOAD_BODY = uploads.body(user={"type": "string"})
 
 
 class FileUpload(ServiceViewSet):
@@ -46,9 +27,7 @@ class FileUpload(ServiceViewSet):
     @extend_schema(operation_id="uploadFile", request=UPLOAD_BODY, responses={201: records.UploadFileRecord})
     def create(self, request: Request) -> Deferred:
         user = self.body(requests.OptionalUserFields).get("user")
-        file = the_file(request)
-        if file is None:
-            raise NoFileUploaded
+        file = uploads.the_file(request)
         row = files.plan(owner=self.principal_of(self.end_user(user)), file=file)
 
         async def keep() -> Response:
@@ -76,9 +55,7 @@ class AudioToText(ServiceViewSet):
     @extend_schema(operation_id="audioToText", request=UPLOAD_BODY, responses=records.TranscriptRecord)
     def create(self, request: Request) -> Deferred:
         self.body(requests.OptionalUserFields)
-        file = the_file(request)
-        if file is None:
-            raise NoAudioUploaded
+        file = uploads.the_file(request, absent=NoAudioUploaded)
         plan = generation.plan_transcript(self.app, file)
 
         async def transcribe() -> Response:
