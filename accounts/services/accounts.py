@@ -6,10 +6,16 @@ from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 
-from accounts.models import Account
-from difyproj.kernel.errors import Conflict, InvalidParam
+from accounts.models import Account, AccountStatus
+from accounts.services import sessions
+from difyproj.kernel.errors import Conflict, DomainError, InvalidParam
 
 LONGEST_PASSWORD = 1024
+
+
+class CurrentPasswordIncorrect(DomainError):
+    code = "current_password_incorrect"
+    default_message = "The current password is incorrect."
 
 
 def create(
@@ -48,9 +54,32 @@ def create(
     return account
 
 
+@transaction.atomic
 def set_password(*, account: Account, password: str) -> Account:
+    """A new password; whoever was signed in with the old one no longer is."""
     account.set_password(_checked(password, account))
     account.save(update_fields=["password", "updated_at"])
+    sessions.close_all(account)
+    return account
+
+
+def demand_password(account: Account, password: str) -> None:
+    """Nothing for an account that has none. Raises CurrentPasswordIncorrect."""
+    if not account.has_usable_password():
+        return
+    if len(password) > LONGEST_PASSWORD or not account.check_password(password):
+        raise CurrentPasswordIncorrect
+
+
+@transaction.atomic
+def set_status(*, account: Account, status: str) -> Account:
+    """Who may not sign in any more is signed out everywhere."""
+    if status not in AccountStatus.values:
+        raise InvalidParam(f"status must be one of: {', '.join(AccountStatus.values)}.", params="status")
+    account.status = status
+    account.save(update_fields=["status", "updated_at"])
+    if status not in sessions.LIVELY:
+        sessions.close_all(account)
     return account
 
 
