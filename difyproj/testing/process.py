@@ -115,10 +115,10 @@ class Installation:
         }
         return _surroundings() | {name: value for name, value in chosen.items() if value}
 
-    def start(self, *words: str, port: int = 0) -> ServerProcess:
-        """``manage.py serve`` with further ``words`` of its command line. Raises NotStarted."""
+    def start(self, *words: str, port: int = 0, worker: bool = False) -> ServerProcess:
+        """``manage.py serve`` with further ``words`` of its command line, with a worker only when asked. Raises NotStarted."""
         port = port or free_port()
-        command = (sys.executable, "manage.py", "serve", "--port", str(port), *words)
+        command = (sys.executable, "manage.py", "serve", "--port", str(port), *(() if worker else ("--no-worker",)), *words)
         server = start(command, port, self.environment(), self.folder / f"server-{port}.log")
         self._servers.append(server)
         return server

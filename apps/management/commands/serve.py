@@ -1,13 +1,15 @@
-"""serve: bring the database up to date, make the try-out workspace at the first start, and serve."""
+"""serve: bring the database up to date, make the try-out workspace at the first start, and serve, with a worker beside."""
 
 from __future__ import annotations
 
 import os
 import resource
+import signal
 import sys
 from argparse import ArgumentParser
 from collections.abc import Iterator
 from contextlib import contextmanager
+from types import FrameType
 from typing import Any
 
 import uvicorn
@@ -16,8 +18,11 @@ from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
 from django.db import connection, connections
 from django.db.migrations.executor import MigrationExecutor
+from uvicorn.supervisors import Multiprocess
 
 from apps.services import trial
+from difyproj.infra.jobs import companion
+from difyproj.infra.jobs.companion import Companion
 
 from .bootstrap import welcome
 
@@ -34,6 +39,7 @@ class Command(BaseCommand):
         parser.add_argument("--host", default="127.0.0.1")
         parser.add_argument("--port", type=int, default=8000)
         parser.add_argument("--workers", type=int, default=1, help="Web processes; more than one needs PostgreSQL and Redis.")
+        parser.add_argument("--no-worker", action="store_true", help="Without a worker: start manage.py work beside it.")
         parser.add_argument("--no-bootstrap", action="store_true", help="Start without the try-out workspace.")
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -47,7 +53,7 @@ class Command(BaseCommand):
         self.stdout.flush()
         connections.close_all()
         raise_file_limit()
-        run(host, port, workers)
+        run(host, port, workers, Companion(companion.command()) if not options["no_worker"] else None)
 
     def prepare(self, base_url: str, *, bootstrap: bool) -> None:
         migrate()
@@ -98,8 +104,8 @@ def raise_file_limit() -> None:
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
-def run(host: str, port: int, workers: int) -> None:
-    uvicorn.run(
+def run(host: str, port: int, workers: int, beside: Companion | None) -> None:
+    config = uvicorn.Config(
         "difyproj.asgi:application",
         host=host,
         port=port,
@@ -112,4 +118,37 @@ def run(host: str, port: int, workers: int) -> None:
         timeout_keep_alive=75,
         ws_max_size=2 * 1024 * 1024,
     )
+    try:
+        if workers > 1:
+            listening = config.bind_socket()
+            if beside:
+                beside.start()
+            Multiprocess(config, sockets=[listening]).run()
+        else:
+            Server(config, beside).run()
+    finally:
+        if beside:
+            beside.end()
     sys.exit(0)
+
+
+class Server(uvicorn.Server):
+    """The worker starts when this listens, so that its start slows nothing down, and is told to end together with it."""
+
+    def __init__(self, config: uvicorn.Config, beside: Companion | None) -> None:
+        super().__init__(config)
+        self._beside = beside
+
+    async def startup(self, sockets: Any = None) -> None:
+        await super().startup(sockets)
+        if self._beside and self.started:
+            self._beside.start()
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """As uvicorn's, but the signal is not raised again at the end: the worker is still to be waited for."""
+        if self._beside:
+            self._beside.ask_to_end()
+        if self.should_exit and sig == signal.SIGINT:
+            self.force_exit = True
+        else:
+            self.should_exit = True

@@ -1,4 +1,4 @@
-"""work: run jobs. ``serve`` starts one worker by itself; this is for more of them, and for servers that are started otherwise."""
+"""work: run jobs. ``serve`` starts one worker by itself; this is for more of them, and for servers started otherwise."""
 
 from __future__ import annotations
 
