@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from typing import Any, Self
 
 from django.db import models
 
@@ -22,6 +23,7 @@ class AppMode(models.TextChoices):
 class AppStatus(models.TextChoices):
     NORMAL = "normal", "Normal"
     SUSPENDED = "suspended", "Suspended"
+    REMOVED = "removed", "Being removed"
 
 
 class AccessMode(models.TextChoices):
@@ -32,7 +34,12 @@ class AccessMode(models.TextChoices):
 
 
 class AppQuerySet(TenantQuerySet["App"]):
+    """A removed app is gone for its tenant; its rows go in the background."""
+
     app_lookup = "pk"
+
+    def for_tenant(self, tenant: Any) -> Self:
+        return super().for_tenant(tenant).exclude(status=AppStatus.REMOVED)
 
 
 class App(models.Model):

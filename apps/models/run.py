@@ -37,6 +37,9 @@ class Run(models.Model):
     tier = models.CharField(max_length=16, help_text="Where it was asked: service-api, web-app or console.")
     end_user = models.ForeignKey(EndUser, on_delete=models.SET_NULL, null=True, blank=True, related_name="runs", db_index=False)
     account_id = models.UUIDField(null=True, blank=True)
+    config_override = models.JSONField(
+        null=True, blank=True, help_text="The configuration it ran with, where that was not the app's own (debug runs)."
+    )
     process_id = models.UUIDField(null=True, blank=True, help_text="The process that executes it.")
     trace_id = models.CharField(max_length=128, blank=True, default="")
     last_event_id = models.BigIntegerField(default=0)
