@@ -21,8 +21,10 @@ class ModelSetting(TenantRow):
     model_type = models.CharField(max_length=32, choices=MODEL_TYPES)
     model = models.CharField(max_length=255)
     enabled = models.BooleanField(default=True)
-    load_balancing_enabled = models.BooleanField(default=False, help_text="Spread calls over all enabled credentials.")
-    left_out = models.JSONField(default=list, blank=True, help_text="Ids of credentials that calls are not spread over.")
+    load_balancing_enabled = models.BooleanField(default=False, help_text="Spread calls over several credentials.")
+    spread_over = models.JSONField(
+        default=list, blank=True, help_text="Ids of these credentials; empty: all of the model's own, or all of the provider's."
+    )
 
     objects = ModelSettingRows.as_manager()
 
