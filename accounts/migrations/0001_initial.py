@@ -286,11 +286,15 @@ class Migration(migrations.Migration):
                 ("enabled", models.BooleanField(default=True)),
                 (
                     "load_balancing_enabled",
-                    models.BooleanField(default=False, help_text="Spread calls over all enabled credentials."),
+                    models.BooleanField(default=False, help_text="Spread calls over several credentials."),
                 ),
                 (
-                    "left_out",
-                    models.JSONField(blank=True, default=list, help_text="Ids of credentials that calls are not spread over."),
+                    "spread_over",
+                    models.JSONField(
+                        blank=True,
+                        default=list,
+                        help_text="Ids of these credentials; empty: all of the model's own, or all of the provider's.",
+                    ),
                 ),
                 (
                     "tenant",
