@@ -10,25 +10,18 @@ from functools import cache
 from uuid import UUID
 
 import msgspec
-from django.conf import settings
 
 from accounts.services import model_access
 from difyproj.infra import db
+from difyproj.infra.egress import egress
 from difyproj.infra.storage import get_storage
 from difyproj.kernel.errors import ProviderNotInitialize
-from difyproj.kernel.http import AddressPolicy, Egress
 from difyproj.model_runtime import catalogue, tokens
 from difyproj.model_runtime.base import Credential, ModelRequest, ModelType
 from difyproj.model_runtime.messages import AudioPart, Delta, DocumentPart, ImagePart, Part, TokenUsage
 from difyproj.model_runtime.runtime import ModelRuntime
 from difyproj.model_runtime.usage import price
 from workflows.engine.events import Usage
-
-
-@cache
-def egress() -> Egress:
-    """The process's one client for outbound HTTP."""
-    return Egress(AddressPolicy(settings.EGRESS_ALLOW))
 
 
 @cache
