@@ -6,7 +6,10 @@ removed: each index costs every question a page to write.
 
 from __future__ import annotations
 
+from typing import Self
+
 from django.db import models
+from django.db.models import Q
 
 from accounts.models import Tenant
 from difyproj.infra.tenancy import TenantQuerySet
@@ -17,9 +20,15 @@ from .end_user import EndUser
 from .run import Run
 from .upload_file import UploadFile
 
+LOGGED = Q(is_deleted=False) & ~Q(tier="console")
+
 
 class ConversationQuerySet(TenantQuerySet["Conversation"]):
     app_lookup = "app_id"
+
+    def logged(self) -> Self:
+        """What the logs show: debug runs and deleted conversations are left out."""
+        return self.filter(LOGGED)
 
 
 class Conversation(models.Model):
@@ -37,6 +46,7 @@ class Conversation(models.Model):
     )
     account_id = models.UUIDField(null=True, blank=True)
     is_deleted = models.BooleanField(default=False)
+    read_at = models.DateTimeField(null=True, blank=True, help_text="When an operator first read it in the logs.")
     created_at = models.DateTimeField(default=clock.now, editable=False)
     updated_at = models.DateTimeField(default=clock.now)
 
@@ -46,7 +56,8 @@ class Conversation(models.Model):
         ordering = ("-updated_at",)
         indexes = [
             models.Index(fields=["app", "end_user", "-updated_at"]),
-            models.Index(fields=["app", "-created_at"]),
+            # The logs' list and its total: conversations of published use that nobody deleted.
+            models.Index(fields=["app", "-created_at"], condition=LOGGED, name="apps_conversation_logged"),
         ]
 
     def __str__(self) -> str:
