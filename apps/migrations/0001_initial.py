@@ -158,6 +158,10 @@ class Migration(migrations.Migration):
                 ("tier", models.CharField(max_length=16)),
                 ("account_id", models.UUIDField(blank=True, null=True)),
                 ("is_deleted", models.BooleanField(default=False)),
+                (
+                    "read_at",
+                    models.DateTimeField(blank=True, help_text="When an operator first read it in the logs.", null=True),
+                ),
                 ("created_at", models.DateTimeField(default=difyproj.kernel.clock.now, editable=False)),
                 ("updated_at", models.DateTimeField(default=difyproj.kernel.clock.now)),
                 (
@@ -720,7 +724,11 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name="conversation",
-            index=models.Index(fields=["app", "-created_at"], name="apps_conver_app_id_a9d676_idx"),
+            index=models.Index(
+                condition=models.Q(("is_deleted", False), models.Q(("tier", "console"), _negated=True)),
+                fields=["app", "-created_at"],
+                name="apps_conversation_logged",
+            ),
         ),
         migrations.AddIndex(
             model_name="feedback",
