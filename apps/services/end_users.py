@@ -17,18 +17,21 @@ _known: Cached[EndUser] = Cached("end_users", ttl=300.0, max_entries=20_000)
 _by_id: Cached[EndUser | None] = Cached("end_users_by_id", ttl=300.0, max_entries=20_000)
 
 
-def resolve(app: App, session_id: str | None, *, type: str) -> EndUser:
-    """The end user of ``app`` named ``session_id``; without a name the app's shared anonymous one."""
+def resolve(app: App, session_id: str | None, *, type: str, anonymous: bool = False) -> EndUser:
+    """The end user of ``app`` named ``session_id``; without a name the app's shared anonymous one.
+
+    ``anonymous`` says that the name was made up here and tells nobody who the person is.
+    """
     session = session_id or ANONYMOUS_SESSION
     if len(session) > MAX_SESSION_LENGTH:
         raise InvalidParam(f"user must be at most {MAX_SESSION_LENGTH} characters.", params="user")
     if "\0" in session:
         raise InvalidParam("user must not contain null characters.", params="user")
-    return _known.get((app.pk, type, session), lambda: _get_or_create(app, session, type))
+    return _known.get((app.pk, type, session), lambda: _get_or_create(app, session, type, anonymous))
 
 
-def _get_or_create(app: App, session: str, type: str) -> EndUser:
-    anonymous = session == ANONYMOUS_SESSION
+def _get_or_create(app: App, session: str, type: str, anonymous: bool) -> EndUser:
+    anonymous = anonymous or session == ANONYMOUS_SESSION
     user, _ = EndUser.objects.get_or_create(
         app=app,
         type=type,

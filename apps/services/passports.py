@@ -27,11 +27,17 @@ ALGORITHM: Final = "HS256"
 ISSUER: Final = "SELF_HOSTED"
 SUBJECT: Final = "Web API Passport"
 CLAIMS: Final = ["sub", "app_id", "app_code", "end_user_id"]
-END_USER_TYPE: Final = "browser"
+VISITOR_TYPE: Final = "browser"
+# Visitors choose their own name: members are people of another kind, so that nobody can take a member's place by a name.
+MEMBER_TYPE: Final = "member"
 
 
 class SiteNotFound(NotFound):
     default_message = "The site does not exist, or it is switched off."
+
+
+class WorkspaceArchived(Forbidden):
+    default_message = "The workspace is archived."
 
 
 class AuthRequired(Unauthorized):
@@ -73,12 +79,14 @@ def issue(code: str, *, user_id: str = "", member: Caller | None = None) -> str:
     claims: dict[str, Any] = {}
     if site.app.access_mode == AccessMode.PRIVATE_ALL:
         member = _admitted(site, member)
-        user_id = str(member.account_id)
+        account_id = str(member.account_id)
+        visitor = end_users.resolve(site.app, account_id, type=MEMBER_TYPE)
         claims = {
-            "user_id": user_id, "session_id": str(member.session_id), "token_source": "webapp_login_token",
+            "user_id": account_id, "session_id": str(member.session_id), "token_source": "webapp_login_token",
             "auth_type": "internal", "granted_at": clock.epoch(clock.now()),
         }  # fmt: skip
-    visitor = end_users.resolve(site.app, user_id or str(ids.new_id()), type=END_USER_TYPE)
+    else:
+        visitor = end_users.resolve(site.app, user_id or str(ids.new_id()), type=VISITOR_TYPE, anonymous=not user_id)
     claims |= {"iss": ISSUER, "sub": SUBJECT, "app_id": str(site.app_id), "app_code": code, "end_user_id": str(visitor.pk)}
     return jwt.encode(claims, settings.SECRET_KEY, algorithm=ALGORITHM)
 
@@ -86,7 +94,8 @@ def issue(code: str, *, user_id: str = "", member: Caller | None = None) -> str:
 def authenticate(passport: str, *, code: str = "") -> Visit:
     """Who visits; no query while warm. ``code`` is the site that the caller says it is at.
 
-    Raises Unauthorized for a passport that is not good, BadRequest when the site is off, NotFound without its end user.
+    Raises Unauthorized for a passport that is not good, WorkspaceArchived, BadRequest when the site is off, NotFound without
+    its end user.
     """
     claims = _claims(passport)
     if code and claims["app_code"] != code:
@@ -94,6 +103,8 @@ def authenticate(passport: str, *, code: str = "") -> Visit:
     site = site_of(str(claims["app_code"]))
     if site is None or str(site.app_id) != claims["app_id"]:
         raise Unauthorized("The passport's site is gone.")
+    if site.app.tenant.status != TenantStatus.NORMAL:
+        raise WorkspaceArchived
     if not _is_open(site):
         raise BadRequest("Site is disabled.")
     key = ids.parse(claims["end_user_id"])

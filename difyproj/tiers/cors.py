@@ -30,9 +30,13 @@ def headers(path: str, origin: str, also: Sequence[str] = ()) -> dict[str, str]:
     """The headers of an answer to ``origin`` ("" for none); ``also`` are origins that the site at hand names."""
     if path.startswith("/console/"):
         return _of(settings.CONSOLE_CORS_ALLOW_ORIGINS, origin)
-    if path.startswith("/api/"):
+    if is_web(path):
         return _of(also or settings.WEB_API_CORS_ALLOW_ORIGINS, origin)
     return ANYBODY
+
+
+def is_web(path: str) -> bool:
+    return path.startswith("/api/")
 
 
 def _of(allowed: Sequence[str], origin: str) -> dict[str, str]:

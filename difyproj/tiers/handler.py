@@ -21,6 +21,7 @@ from django.http import HttpResponse
 from django.http.response import HttpResponseBase
 from django.urls import Resolver404, resolve
 
+from apps.services import sites
 from difyproj.infra import db
 from difyproj.kernel import errors
 
@@ -68,9 +69,9 @@ class ApiHandler:
 
     async def _answer(self, scope: Scope, receive: Receive, log: access_log.Entry, opened: ExitStack) -> HttpResponseBase:
         """``opened`` gets what must be closed once the answer is out: the body and the uploads read from it."""
-        if scope["method"] == "OPTIONS":
-            return HttpResponse(status=204, headers={"Allow": cors.METHODS})
         try:
+            if scope["method"] == "OPTIONS":
+                return await self._preflight(log)
             body, size = await read_body(scope, receive)
             opened.callback(body.close)
             request = ASGIRequest(scope, body)
@@ -92,6 +93,12 @@ class ApiHandler:
             logger.exception("Unhandled exception while answering %s", scope["path"])
             return plain_response(errors.InternalError(), for_path(scope["path"]))
         return response
+
+    async def _preflight(self, log: access_log.Entry) -> HttpResponse:
+        """A browser asks before it shows its passport, so that no site can answer yet: who is named by any may go on."""
+        if cors.is_web(log.endpoint) and log.origin and await db.run(sites.names_origin, log.origin):
+            log.site_origins = [log.origin]
+        return HttpResponse(status=204, headers={"Allow": cors.METHODS})
 
     async def _row_work(self, request: ASGIRequest) -> HttpResponseBase:
         """The view; once more when its database connection was lost and nothing speaks against doing it twice."""

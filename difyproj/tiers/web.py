@@ -9,6 +9,9 @@ from typing import Any, ClassVar
 from rest_framework.authentication import BaseAuthentication
 from rest_framework.request import Request
 
+from accounts.models import SessionScope
+from accounts.services import sessions
+from accounts.services.sessions import Caller
 from apps.models import App, EndUser, Site
 from apps.services import passports
 from apps.services.passports import Visit
@@ -32,6 +35,15 @@ def passport_of(request: Request) -> str:
     return given or bearer(request.headers.get("Authorization"))
 
 
+def member_of(request: Request) -> Caller | None:
+    """Who has signed in to pages for members: the sign-in's cookie, or Bearer. None for anybody else."""
+    try:
+        token = cookies.read(request, cookies.WEB_ACCESS) or bearer(request.headers.get("Authorization"))
+        return sessions.authenticate(token, scope=SessionScope.WEB_APP)
+    except Unauthorized:
+        return None
+
+
 class PassportAuthentication(BaseAuthentication):
     """``request.user`` becomes the visitor's principal, ``request.auth`` the visit."""
 
@@ -47,8 +59,19 @@ class PassportAuthentication(BaseAuthentication):
 class OpenWebViewSet(TierViewSet):
     """Web API routes for callers without a passport."""
 
-    authentication_classes: ClassVar[Sequence[type[BaseAuthentication]]] = ()
+    authentication_classes: Sequence[type[BaseAuthentication]] = ()
     schema = WebSchema()
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        """The site says whose pages may read the answer, a refusal of the passport included."""
+        code = request.headers.get(HEADER_CODE, "").strip()
+        self.let_in(passports.site_of(code) if code else None)
+        super().initial(request, *args, **kwargs)
+
+    def let_in(self, site: Site | None) -> None:
+        log = getattr(self.request._request, "access_log", None)
+        if log is not None and site is not None:
+            log.site_origins = site.cors_origins
 
     @property
     def ip(self) -> str | None:
@@ -88,9 +111,7 @@ class WebViewSet(OpenWebViewSet):
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         super().initial(request, *args, **kwargs)
         logs.set_context(app_id=str(self.app.pk), user_id=str(self.end_user.pk))
-        log = getattr(request._request, "access_log", None)
-        if log is not None:
-            log.site_origins = self.site.cors_origins
+        self.let_in(self.site)
         if self.modes is not None and self.app.mode not in self.modes:
             raise self.wrong_mode
 
