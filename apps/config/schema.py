@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from collections.abc import Mapping
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import BeforeValidator, ValidationError, field_validator
 
@@ -21,6 +22,8 @@ from .sections import (
     TextToSpeech,
     Toggle,
 )
+
+DEEPEST: Final = 64
 
 
 def _prompt_type(value: Any) -> Any:
@@ -64,6 +67,7 @@ class AppConfig(Section):
 
 def parse(raw: Any) -> AppConfig:
     """The configuration in ``raw``. Raises InvalidParam whose ``params`` is the path of the first wrong field."""
+    _check_keepable(raw)
     try:
         return AppConfig.model_validate(raw)
     except ValidationError as error:
@@ -71,6 +75,18 @@ def parse(raw: Any) -> AppConfig:
         path = ".".join(str(step) for step in first["loc"]) or "model_config"
         reason = first["msg"].removeprefix("Value error, ")
         raise InvalidParam(f"{path}: {reason}", params=path) from error
+
+
+def _check_keepable(value: Any, depth: int = 0) -> None:
+    """Fields that nobody knows are kept too: they must be what every database takes."""
+    if isinstance(value, str):
+        if "\0" in value:
+            raise InvalidParam("The configuration holds a NUL character.", params="model_config")
+    elif isinstance(value, Mapping | list | tuple):
+        if depth == DEEPEST:
+            raise InvalidParam("The configuration is nested too deeply.", params="model_config")
+        for item in (*value.keys(), *value.values()) if isinstance(value, Mapping) else value:
+            _check_keepable(item, depth + 1)
 
 
 def dump(config: AppConfig, *, complete: bool = False) -> dict[str, Any]:

@@ -14,11 +14,14 @@ from django.conf import settings
 from django.core.files.uploadedfile import UploadedFile
 
 from accounts.services import model_access
-from apps.models import App, Conversation, Message
+from apps import config as app_config
+from apps.config import AppConfig
+from apps.models import App, Conversation, Message, Run
 from apps.modes import questions
 from apps.services import apps, conversations
 from difyproj.infra import db
 from difyproj.kernel.errors import (
+    AppSuggestedQuestionsDisabled,
     AudioTooLarge,
     DomainError,
     InvalidParam,
@@ -28,6 +31,7 @@ from difyproj.kernel.errors import (
     SuggestedQuestionsDisabled,
     UnsupportedAudioType,
 )
+from difyproj.kernel.principal import Tier
 from difyproj.model_runtime import catalogue
 from difyproj.model_runtime.base import Credential, ModelRequest, ModelType
 from difyproj.model_runtime.messages import Delta, PromptMessage
@@ -89,9 +93,9 @@ async def complete(call: ModelCall, messages: Sequence[PromptMessage]) -> str:
     return "".join(text)
 
 
-def _app_model(app: App) -> ModelCall | None:
+def _app_model(app: App, config: AppConfig | None = None) -> ModelCall | None:
     """The model for small texts: the workspace's default, else the app's own; None when neither can be called."""
-    model = apps.configuration(app).model
+    model = (config or apps.configuration(app)).model
     default = model_access.default_model(app.tenant_id, ModelType.LLM)
     for provider, name in ((default.provider, default.model) if default else ("", ""), (model.provider, model.name)):
         if provider and name:
@@ -103,11 +107,20 @@ def _app_model(app: App) -> ModelCall | None:
 
 
 def plan_questions(app: App, message: Message) -> QuestionsPlan:
-    if not apps.configuration(app).suggested_questions_after_answer.enabled:
-        raise SuggestedQuestionsDisabled
+    """By the configuration that the message was answered with. Raises SuggestedQuestionsDisabled, as the tier knows it."""
+    config = _configuration_of(app, message)
+    if not config.suggested_questions_after_answer.enabled:
+        raise SuggestedQuestionsDisabled if message.tier == Tier.SERVICE else AppSuggestedQuestionsDisabled
     rows = Message.objects.filter(conversation_id=message.conversation_id, created_at__lte=message.created_at)
     turns = list(rows.order_by("-created_at").values_list("query", "answer")[:3])
-    return QuestionsPlan(_app_model(app), [HistoryTurn(query, answer) for query, answer in reversed(turns)])
+    return QuestionsPlan(_app_model(app, config), [HistoryTurn(query, answer) for query, answer in reversed(turns)])
+
+
+def _configuration_of(app: App, message: Message) -> AppConfig:
+    """A debug run's own configuration, else the app's."""
+    rows = Run.objects.filter(pk=message.run_id).values_list("config_override", flat=True)
+    override = rows.first() if message.tier == Tier.CONSOLE else None
+    return apps.configuration(app) if override is None else app_config.parse(override)
 
 
 async def ask_questions(plan: QuestionsPlan) -> list[str]:

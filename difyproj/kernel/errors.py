@@ -223,3 +223,9 @@ class SuggestedQuestionsDisabled(BadRequest):
     """Service API answers ``bad_request``; the Web API has a code of its own (contract: errors, section 3)."""
 
     default_message = "Suggested questions after an answer are not enabled for this app."
+
+
+class AppSuggestedQuestionsDisabled(SuggestedQuestionsDisabled):
+    """The same on the other two tiers."""
+
+    code, status = "app_suggested_questions_after_answer_disabled", 403

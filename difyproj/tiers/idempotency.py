@@ -23,7 +23,7 @@ from difyproj.infra import db
 from difyproj.infra.models import IdempotencyKey
 from difyproj.kernel import clock
 from difyproj.kernel.errors import Conflict, IdempotencyConflict, InvalidParam
-from difyproj.kernel.principal import Principal
+from difyproj.kernel.principal import ActorKind, Principal
 
 from .actions import Deferred
 
@@ -51,7 +51,14 @@ def once(request: Request, principal: Principal) -> Once | None:
         return None
     if not key.strip() or len(key) > MAX_KEY_LENGTH:
         raise InvalidParam(f"{HEADER} must have 1 to {MAX_KEY_LENGTH} characters.", params=HEADER)
-    return Once(scope=f"{principal.app_id or principal.tenant_id}", key=key.strip(), request_hash=_hash(request))
+    return Once(scope=_scope(principal), key=key.strip(), request_hash=_hash(request))
+
+
+def _scope(principal: Principal) -> str:
+    """An integrator's keys are its own for the whole app; people's keys are theirs alone."""
+    place = str(principal.app_id or principal.tenant_id)
+    is_person = principal.actor_kind in (ActorKind.ACCOUNT, ActorKind.END_USER)
+    return f"{place} {principal.actor_id}" if is_person else place
 
 
 def claim(held: Once, principal: Principal) -> Response | Deferred | None:
