@@ -22,6 +22,7 @@ from .openai_wire import ChatCompletionWire
 from .request import FileInput, GenerateRequest, Once
 from .service import begun_with, generate, stop, stop_all
 from .subscription import RunNotFound, Subscription, subscribe
+from .wire import for_visitors
 
 __all__ = [
     "Background",
@@ -36,6 +37,7 @@ __all__ = [
     "begun_with",
     "embed",
     "embedding_model",
+    "for_visitors",
     "generate",
     "plan_embedding",
     "plan_questions",

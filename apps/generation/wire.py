@@ -5,12 +5,13 @@ Source of shapes and order: Dify's streaming contract (message events, error eve
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
 import msgspec
 
 from difyproj.kernel.errors import DomainError
+from difyproj.kernel.principal import Tier
 from workflows.engine import events
 from workflows.engine.events import RunEvent
 
@@ -37,8 +38,18 @@ class Wire(Protocol):
         """The whole reply as one body. Raises RunError when the run failed."""
 
 
+# What visitors of a page are told of a citation.
+CITATION = (
+    "position", "dataset_id", "dataset_name", "document_id", "document_name", "data_source_type", "segment_id", "score",
+    "content", "page", "title",
+)  # fmt: skip
+
+
 class MessageWire:
-    """Records of the message families: chat (with ``conversation_id``) and completion (without)."""
+    """Records of the message families: chat (with ``conversation_id``) and completion (without).
+
+    Visitors of a page are not told what an answer cost, nor who wrote the annotation it is.
+    """
 
     def __init__(self, reply: Reply) -> None:
         self.reply = reply
@@ -71,8 +82,11 @@ class MessageWire:
             "id": self._message_id,
             "mode": self.reply.mode,
             "answer": answer,
-            "metadata": metadata(end),
+            "metadata": self._metadata(end),
         }
+
+    def _metadata(self, end: events.RunFinished) -> Record:
+        return for_visitors(metadata(end)) if self.reply.tier == Tier.WEB else metadata(end)
 
     def _text(self, event: events.TextChunk) -> Record:
         return {"event": "message", **self._base, "id": self._message_id, "answer": event.text, "from_variable_selector": None}
@@ -93,7 +107,7 @@ class MessageWire:
         return {"event": event.stage, **self._base}
 
     def _end(self, event: events.RunFinished) -> Record:
-        return {"event": "message_end", **self._base, "id": self._message_id, "metadata": metadata(event), "files": None}
+        return {"event": "message_end", **self._base, "id": self._message_id, "metadata": self._metadata(event), "files": None}
 
     def _error(self, event: events.RunFailed) -> Record:
         base = {name: value for name, value in self._base.items() if name != "task_id"}
@@ -118,6 +132,12 @@ def whole_answer(run_events: Iterable[RunEvent]) -> tuple[str, events.RunFinishe
 def metadata(end: events.RunFinished) -> Record:
     """``message_end.metadata``: citations and the like first, usage always."""
     return {"annotation_reply": None, "retriever_resources": [], **end.metadata, "usage": usage_record(end.usage)}
+
+
+def for_visitors(told: Mapping[str, Any]) -> Record:
+    """Metadata without costs and people, with the short form of each citation."""
+    resources = told.get("retriever_resources") or []
+    return {"retriever_resources": [{name: item[name] for name in CITATION if name in item} for item in resources]}
 
 
 def usage_record(usage: events.Usage) -> Record:
