@@ -12,7 +12,7 @@ from pytest_django import DjangoAssertNumQueries, Settings
 from accounts.models import ModelCredential, Tenant
 from accounts.services import credentials, data_keys
 from difyproj.kernel import secrets
-from difyproj.kernel.errors import Conflict, InvalidParam
+from difyproj.kernel.errors import InvalidParam
 from difyproj.testing.cast import Cast
 
 SECRET = "sk-live-0123456789abcdefghij"
@@ -88,9 +88,9 @@ def test_several_credentials_are_listed_oldest_first_without_the_disabled(cast: 
     first, second, third = store(cast, name="a"), store(cast, name="b"), store(cast, name="c")
     credentials.update(credential=second, enabled=False)
     assert [item.id for item in credentials.list_for(cast.alice.tenant, "openai")] == [str(first.pk), str(third.pk)]
-    with pytest.raises(Conflict):
+    with pytest.raises(credentials.CredentialNameTaken):
         store(cast, name="a")
-    with pytest.raises(Conflict):
+    with pytest.raises(credentials.CredentialNameTaken):
         credentials.update(credential=first, name="c")
     credentials.delete(credential=first)
     assert [item.id for item in credentials.list_for(cast.alice.tenant, "openai")] == [str(third.pk)]
