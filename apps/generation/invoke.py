@@ -118,7 +118,7 @@ def plan_questions(app: App, message: Message) -> QuestionsPlan:
 
 def _configuration_of(app: App, message: Message) -> AppConfig:
     """A debug run's own configuration, else the app's."""
-    rows = Run.objects.filter(pk=message.run_id).values_list("config_override", flat=True)
+    rows = Run.objects.filter(message=message).values_list("config_override", flat=True)
     override = rows.first() if message.tier == Tier.CONSOLE else None
     return apps.configuration(app) if override is None else app_config.parse(override)
 
