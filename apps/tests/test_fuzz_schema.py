@@ -68,12 +68,17 @@ async def test_any_request_of_the_document(furnished: Served, mode: str) -> None
         if case.method != case.operation.method.upper():
             return
         case.validate_response(response, checks=CHECKS)
-        if response.headers.get("content-type", [""])[0].startswith("text/event-stream"):
+        if response.headers.get("content-type", [""])[0].startswith("text/event-stream") and not is_openai(case):
             for frame in filter(attrgetter("id"), parse_frames(response.content)):
                 assert not JUDGE.record(case.method, case.operation.path, FAMILIES[mode], frame.record), frame
 
     with quiet_log():
         await asyncio.to_thread(search)
+
+
+def is_openai(case: Case) -> bool:
+    """Whether the stream has no numbered records but OpenAI's chunks, which the stock client judges elsewhere."""
+    return case.operation.path == "/chat/completions"
 
 
 def test_every_operation_is_tried() -> None:

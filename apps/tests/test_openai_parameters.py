@@ -43,12 +43,12 @@ async def test_options_go_to_the_model_and_the_apps_own_stay_where_nothing_is_sa
 
 
 async def test_a_json_answer_is_asked_for_with_and_without_a_schema(house: Served) -> None:
-    wrapped = {"name": "thing", "schema": SCHEMA, "strict": True}
+    wrapped: Any = {"name": "thing", "schema": SCHEMA, "strict": True}
     async with client_of(house) as client:
         await client.chat.completions.create(
             model="x",
             messages=[USER],
-            response_format={"type": "json_schema", "json_schema": wrapped},  # type: ignore[typeddict-item]
+            response_format={"type": "json_schema", "json_schema": wrapped},
         )
         assert house.upstream.last.body["response_format"] == {"type": "json_schema", "json_schema": wrapped}
         await client.chat.completions.create(model="x", messages=[USER], response_format={"type": "json_object"})

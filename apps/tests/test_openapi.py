@@ -14,6 +14,7 @@ from apps.api.service.urls import urlpatterns
 from difyproj.kernel import jsonio
 from difyproj.testing.openapi import METHODS
 from difyproj.testing.served import Served
+from difyproj.tiers.error_shapes import for_path, openai
 
 COMMITTED = Path(__file__).resolve().parent.parent.parent / "docs" / "api" / "service.openapi.json"
 
@@ -52,7 +53,7 @@ async def test_the_served_document_is_the_committed_one(house: Served) -> None:
 def test_every_route_and_method_is_described(document: Any) -> None:
     described = {(method, path) for method, path, _ in operations(document)}
     routed = {
-        (method, "/" + re.sub(r"<(?:str:)?(\w+)>", r"{\1}", str(pattern.pattern)))
+        (method, "/" + re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", str(pattern.pattern)))
         for pattern in urlpatterns
         for method in pattern.callback.actions  # type: ignore[attr-defined]
     }
@@ -66,7 +67,8 @@ def test_every_operation_needs_the_token_and_tells_its_refusals(document: Any) -
         assert expected <= set(operation["responses"]), (method, path)
         refusals = {status: one for status, one in operation["responses"].items() if status >= "400"}
         for status, refusal in refusals.items():
-            assert refusal["content"] == {"application/json": {"schema": {"$ref": "#/components/schemas/ErrorBody"}}}, path
+            body = "OpenAIErrorBody" if for_path(f"/v1{path}") is openai else "ErrorBody"
+            assert refusal["content"] == {"application/json": {"schema": {"$ref": f"#/components/schemas/{body}"}}}, path
             assert refusal["description"], (path, status)
 
 

@@ -60,7 +60,8 @@ class Exchange:
     @property
     def name(self) -> str:
         stream = " stream" if self.media_type == "text/event-stream" else ""
-        code = f" {self.answer.json()['code']}" if self.answer.status >= 400 else ""
+        body = self.answer.json() if self.answer.status >= 400 else {}
+        code = f" {body.get('error', body)['code']}" if body else ""
         return f"{self.operation} [{self.mode}] {self.answer.status}{code}{stream}"
 
     def judged(self, document: Document) -> list[Deviation]:
@@ -103,6 +104,7 @@ class Exercise:
             await self.files(key)
             await self.audio(key, message)
         await self.conversations(house.chat)
+        await self.openai(house.chat)
         await self.refusals()
         return self.exchanges
 
@@ -202,6 +204,17 @@ class Exercise:
         await self.call(key, "POST", f"{path}/name", 400, ids=ids, json={"user": "u1"})
         await self.call(key, "DELETE", path, 204, ids=ids, json={"user": "u1"})
         await self.call(key, "DELETE", path, 404, ids=ids, json={"user": "u1"})
+
+    async def openai(self, key: Key) -> None:
+        """Without streams, whose chunks are OpenAI's; its own client reads them in the suite."""
+        asked = {"messages": [{"role": "user", "content": "Hello?"}], "user": "u1", "inputs": {"name": "Ann", "tone": "kind"}}
+        await self.call(key, "POST", "/chat/completions", json=asked)
+        await self.call(key, "POST", "/chat/completions", 400, json={**asked, "n": 2})
+        ids = {"model_id": (await self.call(key, "GET", "/models")).json()["data"][0]["id"]}
+        await self.call(key, "GET", "/models/{model_id}", ids=ids)
+        await self.call(key, "GET", "/models/{model_id}", 404, ids={"model_id": "gpt-4o"})
+        await self.call(key, "POST", "/embeddings", json={"input": ["Hello?"]})
+        await self.call(key, "POST", "/embeddings", 400, json={"input": []})
 
     async def refusals(self) -> None:
         """The wrong kind of app, a switched-off feature, no model."""

@@ -47,14 +47,17 @@ def request(method: str, target: bytes, headers: Mapping[str, bytes], body: byte
     return b"%s %s HTTP/1.1\r\n%s\r\n%s" % (method.encode("ascii"), target, lines, body)
 
 
-def assert_ours(answer: RawAnswer) -> None:
-    """No crash, and a refusal has the envelope; what is no HTTP at all is refused by the server before us."""
+def assert_ours(answer: RawAnswer, *, openai: bool = False) -> None:
+    """No crash, and a refusal has its family's shape; what is no HTTP at all is refused by the server before us."""
     if answer.body == NOT_HTTP:
         return
     assert 200 <= answer.status < 500, answer
     if answer.status >= 400:
         assert answer.media_type == "application/json", answer
         body = jsonio.loads(answer.body)
+        if openai:
+            assert set(body) == {"error"} and set(body["error"]) == {"message", "type", "param", "code"}, answer
+            return
         assert {"code", "message", "status"} <= set(body) <= {"code", "message", "status", "params"}, answer
         assert body["status"] == answer.status
         assert isinstance(body["code"], str) and isinstance(body["message"], str)

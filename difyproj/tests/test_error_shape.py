@@ -1,7 +1,8 @@
-"""Every error on every route has one shape."""
+"""Every error on every route has the one shape of its family."""
 
 from __future__ import annotations
 
+from posixpath import normpath
 from typing import Any
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from apps.services import apps
 from difyproj.kernel import errors
 from difyproj.testing.served import Answer, Served
+from difyproj.tiers.error_shapes import for_path, openai
 from difyproj.tiers.errors import envelope, headers, status_of, translate
 
 from .routes import METHODS, Route, routes
@@ -18,16 +20,21 @@ ODD_IDS = ["no-uuid", "00000000-0000-4000-8000-000000000000", "%00", "..", "%F0%
 OPEN = {"/v1/", "/v1/openapi.json", "/v1/docs", "/v1/redoc"}
 
 
-def assert_shape(answer: Answer, told: str) -> None:
+def assert_shape(answer: Answer, path: str, told: str) -> None:
     assert answer.status < 500, told
     if answer.status < 400:
         return
     body = answer.json()
-    assert set(body) - {"params"} == {"code", "message", "status"}, told
-    assert body["status"] == answer.status, told
-    assert isinstance(body["code"], str) and body["code"], told
-    assert isinstance(body["message"], str), told
-    assert isinstance(body.get("params", ""), str), told
+    if for_path(normpath(path)) is openai:
+        assert set(body) == {"error"} and set(body["error"]) == {"message", "type", "param", "code"}, told
+        assert all(isinstance(body["error"][name], str) and body["error"][name] for name in ("message", "type", "code")), told
+        assert isinstance(body["error"]["param"], str | None), told
+    else:
+        assert set(body) - {"params"} == {"code", "message", "status"}, told
+        assert body["status"] == answer.status, told
+        assert isinstance(body["code"], str) and body["code"], told
+        assert isinstance(body["message"], str), told
+        assert isinstance(body.get("params", ""), str), told
     assert answer.headers["Content-Type"] == "application/json", told
     assert answer.headers["X-Request-ID"], told
     if answer.status == 401:
@@ -47,7 +54,7 @@ async def test_odd_requests_get_the_envelope(house: Served, route: Route) -> Non
             path = route.path.format(**dict.fromkeys(route.parameters, odd_id))
             for body in ODD_BODIES:
                 answer = await house.call(method.upper(), path, json=body, params={"user": "u1", "limit": "x", "page": "-1"})
-                assert_shape(answer, f"{method} {path} {body!r}: {answer.status} {answer.body[:200]!r}")
+                assert_shape(answer, path, f"{method} {path} {body!r}: {answer.status} {answer.body[:200]!r}")
 
 
 @pytest.mark.parametrize("route", tier(), ids=lambda route: route.path)
@@ -56,7 +63,7 @@ async def test_requests_without_a_key_get_the_envelope(house: Served, route: Rou
     for method in METHODS:
         answer = await house.call(method.upper(), path, headers={"Authorization": "Bearer wrong"})
         assert answer.status == 401
-        assert_shape(answer, f"{method} {path}")
+        assert_shape(answer, path, f"{method} {path}")
 
 
 async def test_a_crash_gets_the_envelope_and_says_nothing(house: Served, monkeypatch: pytest.MonkeyPatch) -> None:

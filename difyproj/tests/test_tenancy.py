@@ -14,6 +14,7 @@ from asgiref.sync import sync_to_async
 
 from apps.models import Conversation, EndUser, Feedback, Message, Run, UploadFile
 from difyproj.testing.served import Answer, Key, Served, make_app
+from difyproj.tiers.error_shapes import for_path, openai
 
 from .routes import Route, routes
 
@@ -23,13 +24,14 @@ FILE = {"type": "image", "transfer_method": "local_file"}
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """How a route is called. ``foreign`` are the places, in path, query or body, where the other tenant's ids go.
+    """How a route is called. The other tenant's ids go where path, query, headers and body name them.
 
     ``allowed`` are the statuses that a stranger may get; a route that names nothing foreign answers about its own app only.
     """
 
     body: dict[str, Any] | None = None
     query: dict[str, str] = field(default_factory=dict)
+    headers: dict[str, str] = field(default_factory=dict)
     allowed: frozenset[int] = frozenset({404})
     family: str = "chat"
 
@@ -64,6 +66,12 @@ ENTRIES: dict[tuple[str, str], Entry] = {
     ("get", "/v1/meta"): Entry(allowed=NOTHING_FOREIGN),
     ("get", "/v1/site"): Entry(allowed=NOTHING_FOREIGN),
     ("get", "/v1/end-users/{end_user_id}"): Entry(),
+    ("post", "/v1/chat/completions"): Entry(
+        {"messages": [{"role": "user", "content": "x"}], "user": "u1"}, headers={"X-Conversation-Id": "{conversation_id}"}
+    ),
+    ("get", "/v1/models"): Entry(allowed=NOTHING_FOREIGN),
+    ("get", "/v1/models/{model_id}"): Entry(),
+    ("post", "/v1/embeddings"): Entry({"input": "x"}, allowed=NOTHING_FOREIGN),
 }
 OPEN = {"/v1/", "/v1/openapi.json", "/v1/docs", "/v1/redoc"}
 
@@ -92,6 +100,7 @@ async def alices_ids(house: Served) -> dict[str, str]:
         "file_id": file_id,
         "end_user_id": str((await EndUser.objects.aget(session_id="u1")).pk),
         "variable_id": body["id"],
+        "model_id": "alices-chat",
     }
 
 
@@ -111,7 +120,8 @@ async def knock(house: Served, method: str, route: Route, ids: dict[str, str], k
     query = filled(entry.query, ids)
     if "user" in query:
         query["user"] = user
-    return await house.call(method.upper(), route.path.format(**ids), key=key, json=body, params=query)
+    headers = filled(entry.headers, ids)
+    return await house.call(method.upper(), route.path.format(**ids), key=key, json=body, params=query, headers=headers)
 
 
 async def footprint(house: Served) -> list[Any]:
@@ -184,5 +194,6 @@ async def test_without_a_key_of_the_app_every_route_is_closed(house: Served, tok
         url = house.url + route.path.format(**ids)
         async with house.client.request(method, url, headers=headers) as response:
             body = await response.json()
-        assert (response.status, body["code"]) == (401, "unauthorized"), route.path
+        code = body["error"]["code"] if for_path(route.path) is openai else body["code"]
+        assert (response.status, code) in ((401, "unauthorized"), (401, "invalid_api_key")), route.path
         assert response.headers["WWW-Authenticate"] == 'Bearer realm="api"'
