@@ -13,6 +13,8 @@ from difyproj.kernel import clock, ids
 from difyproj.kernel.errors import InvalidParam, NotFound
 from difyproj.kernel.principal import ActorKind, Principal
 
+from . import pins
+
 DEFAULT_NAME = "New conversation"
 MAX_NAME_LENGTH = 255
 SORTS = ("created_at", "-created_at", "updated_at", "-updated_at")
@@ -51,10 +53,15 @@ def of_asker(principal: Principal, conversation_id: UUID | str) -> Conversation:
     return found
 
 
-def window(end_user: EndUser, *, last_id: str | None, limit: int, sort_by: str) -> Window:
-    """The ``limit`` conversations after ``last_id`` in the order ``sort_by``. Raises NotFound for an unknown cursor."""
+def window(end_user: EndUser, *, last_id: str | None, limit: int, sort_by: str, pinned: bool | None = None) -> Window:
+    """The ``limit`` conversations after ``last_id`` in the order ``sort_by``; with ``pinned`` only those, or only the others.
+
+    Raises NotFound for an unknown cursor.
+    """
     column, descending = sort_by.lstrip("-"), sort_by.startswith("-")
     rows = _own(end_user)
+    if pinned is not None:
+        rows = pins.only(rows, end_user, pinned=pinned)
     if last_id:
         last = get(end_user, last_id)
         rows = rows.filter(_after(column, descending, last))

@@ -1,4 +1,4 @@
-"""Rates: how often a token may call, told to the caller in ``RateLimit-*`` headers and, over the limit, as a 429."""
+"""Rates: how often a token or visitor may call, told to the caller in ``RateLimit-*`` headers and, over the limit, as a 429."""
 
 from __future__ import annotations
 
@@ -8,13 +8,22 @@ from rest_framework.request import Request
 from apps.models import ApiToken
 from difyproj.infra import limits
 from difyproj.kernel.errors import TooManyRequests
+from difyproj.kernel.principal import Principal
 
 from .access_log import Entry
 
 
 def check_token(token: ApiToken, request: Request | None = None) -> None:
     """Count the call against its token's rate. Raises TooManyRequests with the seconds until the window ends."""
-    usage = limits.count(group="api-token", key=str(token.pk), rate=settings.API_TOKEN_RATE)
+    _check(limits.count(group="api-token", key=str(token.pk), rate=settings.API_TOKEN_RATE), request)
+
+
+def check_visitor(visitor: Principal, request: Request | None = None, *, group: str = "web-generation") -> None:
+    """The same for a visitor of a page: what calls a model counts, and reading costs nothing."""
+    _check(limits.count(group=group, key=str(visitor.actor_id), rate=settings.WEB_USER_RATE), request)
+
+
+def _check(usage: limits.Usage | None, request: Request | None) -> None:
     if usage is None:
         return
     log: Entry | None = getattr(request and request._request, "access_log", None)
