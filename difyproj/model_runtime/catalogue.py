@@ -15,6 +15,7 @@ from .model_facts import ModelFacts
 from .providers.openai_api_compatible import bound
 
 _ROOM = "difyproj.model_runtime.providers"
+_PUBLIC_NAMES = {"gemini": "langgenius/gemini/google", "demo": "demo"}
 _TOLD = {"vision_support": "vision", "function_calling_type": "tool-call", "function_call_support": "tool-call"}
 
 PROVIDERS: Registry[type[Provider]] = Registry(
@@ -60,6 +61,12 @@ def resolve(name: str) -> str:
     if short in presets.rows():
         return short
     raise UnknownEntry(f"Unknown model provider {name!r}. Known: {', '.join(names())}.")
+
+
+def public_name(name: str) -> str:
+    """The name by which Dify's clients know a provider (``langgenius/openai/openai``)."""
+    own = resolve(name)
+    return _PUBLIC_NAMES.get(own, f"langgenius/{own}/{own}")
 
 
 def names() -> Sequence[str]:
