@@ -1,0 +1,48 @@
+"""What the house writes to people: one text per letter and language in ``templates/mail``, its first line the subject."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Any, Final
+from uuid import UUID
+
+from django.template import Context, loader
+from django.template.loader import render_to_string
+
+from difyproj.infra import mail
+
+ENGLISH: Final = "en-US"
+CHINESE: Final = "zh-Hans"
+LONGEST_FACT: Final = 80
+_UNWANTED = re.compile(r"[\x00-\x20\x7f]+|://|www\.", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    subject: str
+    text: str
+    html: str
+
+
+def write(name: str, *, language: str, **facts: Any) -> Letter:
+    """The letter ``name`` in the reader's language; ``code`` and ``link`` among its facts stand out where HTML is read."""
+    template: Any = loader.get_template(f"mail/{language_of(language)}/{name}.txt")
+    subject, _, text = template.template.render(Context(facts, autoescape=False)).strip().partition("\n")
+    text = re.sub(r"\n{3,}", "\n\n", text.strip())
+    html = render_to_string("mail/letter.html", {**facts, "subject": subject, "paragraphs": text.split("\n\n")})
+    return Letter(subject, f"{text}\n", html)
+
+
+def post(letter: Letter, *, to: str, tenant_id: UUID | None = None) -> None:
+    mail.send(to, letter.subject, letter.text, letter.html, tenant_id=tenant_id)
+
+
+def language_of(asked: str | None) -> str:
+    """The language that letters have for the one that was asked for."""
+    return CHINESE if (asked or "").lower().startswith("zh") else ENGLISH
+
+
+def plain(name: str) -> str:
+    """Somebody's own words (a name, a workspace's name) as they may stand in a letter to a stranger: short, no address."""
+    return _UNWANTED.sub(" ", name).strip()[:LONGEST_FACT]
