@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 from django.conf import settings
@@ -19,6 +19,11 @@ from difyproj.kernel import ids
 from difyproj.kernel.errors import AppUnavailable, InvalidParam, NotFound
 from difyproj.kernel.principal import Principal
 
+from . import app_defaults, app_list
+
+LOOKS: Final = ("icon_type", "icon", "icon_background")
+KEPT_BY_COPIES: Final = (*LOOKS, "name", "description", "use_icon_as_answer_icon", "max_active_requests", "access_mode")
+
 
 class AppNotFound(NotFound):
     code = "app_not_found"
@@ -31,25 +36,36 @@ def create(
     tenant: Tenant,
     name: str,
     mode: str,
-    config: Mapping[str, Any],
-    description: str = "",
+    config: Mapping[str, Any] | None = None,
     created_by_id: UUID | None = None,
-    icon: str = "🤖",
-    icon_background: str = "#FFEAD5",
+    **settings: Any,
 ) -> App:
-    """An app and its site. Raises InvalidParam when the configuration is not valid."""
+    """An app and its site; without ``config`` it starts with its mode's. Raises InvalidParam for one that is not valid."""
+    chosen = app_defaults.config(tenant.pk, mode) if config is None else config
     app = App.objects.create(
         tenant=tenant,
         name=name,
         mode=mode,
-        config=app_config.dump(app_config.parse(config)),
-        description=description,
-        icon=icon,
-        icon_background=icon_background,
+        config=app_config.dump(app_config.parse(chosen)),
         created_by_id=created_by_id,
+        updated_by_id=created_by_id,
+        **settings,
     )
-    Site.objects.create(app=app, title=name, description=description, icon=icon, icon_background=icon_background)
+    looks = {field: getattr(app, field) for field in LOOKS}
+    Site.objects.create(app=app, title=name, description=app.description, **looks)
     return app
+
+
+def copy(app: App, *, by: UUID, **settings: Any) -> App:
+    """An app with the same configuration and looks, under ``settings``; its keys, conversations and site stay its own."""
+    kept = {field: getattr(app, field) for field in KEPT_BY_COPIES}
+    return create(
+        tenant=app.tenant,
+        mode=app.mode,
+        config=app.config,
+        created_by_id=by,
+        **{**kept, **settings},
+    )
 
 
 @transaction.atomic
@@ -86,12 +102,22 @@ def configuration(app: App) -> AppConfig:
     return parsed
 
 
+def shown_configuration(app: App) -> dict[str, Any] | None:
+    """The configuration as builders see it, every default written out; as it lies there when it is broken, None for graphs."""
+    if app.mode in app_defaults.GRAPH_MODES:
+        return None
+    try:
+        return app_config.dump(configuration(app), complete=True)
+    except AppUnavailable:
+        return dict(app.config) if isinstance(app.config, Mapping) else {}
+
+
 def info(app: App) -> dict[str, Any]:
     """The body of GET /info."""
     return {
         "name": app.name,
         "description": app.description,
-        "tags": [],
+        "tags": [tag.name for tag in app_list.tags_of(app.tenant_id, [app.pk]).get(app.pk, ())],
         "mode": app.mode,
         "author_name": _author(app),
     }
