@@ -15,7 +15,7 @@ from typing import Any
 from django.conf import settings
 from django.db import Error as DatabaseError
 
-from difyproj.infra import backends, db, leases, loop, retention
+from difyproj.infra import backends, db, leases, loop
 from difyproj.infra.cache import CacheWatch
 
 from . import live, pump, reaper, service, titles
@@ -26,7 +26,6 @@ logger = logging.getLogger("dify.api")
 
 REAP_SECONDS = 3.0
 RENEW_SECONDS = 60.0
-FORGET_SECONDS = 3600.0
 SWITCH_SECONDS = 0.0005
 # When the process is told to end: so long may running answers go on, and so long may it take to keep the ends of the rest.
 DRAIN_SECONDS, SETTLE_SECONDS = 8.0, 4.0
@@ -59,7 +58,6 @@ class Background:
             (reaper.reap, REAP_SECONDS),
             (_renew_slots, RENEW_SECONDS),
             (checkpointer.save_grown, settings.RUN_CHECKPOINT_SECONDS),
-            (_forget_old_keys, FORGET_SECONDS),
         )
         self._tasks = [loop.spawn(_every(seconds, work), name=work.__name__) for work, seconds in steady]
         await self._caches.start()
@@ -121,10 +119,6 @@ async def _every(seconds: float, work: Callable[[], Awaitable[object]]) -> None:
             expected = isinstance(error, DatabaseError | OSError)
             logger.warning("Background work failed and is tried again: %s", error, exc_info=None if expected else error)
         await asyncio.sleep(seconds)
-
-
-async def _forget_old_keys() -> None:
-    await db.run(retention.forget_old_keys)
 
 
 async def _renew_slots() -> None:

@@ -6,11 +6,13 @@ from typing import TypedDict
 from uuid import UUID
 
 from django.conf import settings
+from django.core.exceptions import ValidationError
 from django.core.mail import EmailMultiAlternatives
-from django.core.mail.message import sanitize_address
+from django.core.validators import validate_email
 from django.db import transaction
 
 from difyproj.kernel import ids, jsonio, secrets
+from difyproj.kernel.errors import InvalidParam
 
 from . import jobs
 from .models import Job, OutgoingMail
@@ -25,9 +27,12 @@ class Letter(TypedDict):
     html: str
 
 
-def send(to: str, subject: str, body_text: str, body_html: str = "", *, tenant_id: UUID | None = None) -> Job:
-    """Have a message sent once the present transaction is committed. Raises ValueError for what is no address."""
-    sanitize_address(to, "utf-8")
+def send(to: str, subject: str, body_text: str, body_html: str = "", tenant_id: UUID | None = None) -> Job:
+    """Have a message sent once the present transaction is committed. Raises InvalidParam for what is no address."""
+    try:
+        validate_email(to)
+    except ValidationError:
+        raise InvalidParam("This is not an e-mail address.", params="email") from None
     row = OutgoingMail(id=ids.new_id(), tenant_id=tenant_id)
     letter = Letter(to=to, subject=" ".join(subject.split()), text=body_text, html=body_html)
     row.sealed = secrets.seal(settings.INSTANCE_KEY, jsonio.dumps(letter), context=_context(row.pk))

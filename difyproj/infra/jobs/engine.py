@@ -19,7 +19,8 @@ from .run import run_job
 logger = logging.getLogger(__name__)
 
 TASK = "difyproj.run_job"
-# A broker that is away is noticed soon; a worker waits for messages at most a second at a time.
+# Who sends does not wait for a broker that is away: the sweeper sends again.
+ONCE = {"max_retries": 1, "interval_start": 0, "interval_step": 0.1, "interval_max": 0.1}
 REDIS_OPTIONS = {"socket_connect_timeout": 2.0, "socket_timeout": 10.0, "socket_keepalive": True}
 
 
@@ -28,32 +29,39 @@ for chatty in ("celery.worker.strategy", "celery.app.trace"):
     logging.getLogger(chatty).setLevel(logging.WARNING)
 
 
+def make_app(broker_url: str, queue: str) -> Celery:
+    """No fixups: Django is set up already, and connections are looked after in _run."""
+    made = Celery("difyproj", fixups=[])
+    made.conf.update(
+        # Kombu complains of a URL without a host.
+        broker_url=broker_url.replace("sqlite:///", "sqlite://localhost/", 1),
+        broker_transport_options=_options(broker_url),
+        broker_connection_retry_on_startup=True,
+        broker_pool_limit=2,
+        task_default_queue=queue,
+        task_serializer="json",
+        accept_content=["json"],
+        task_ignore_result=True,
+        task_acks_late=True,
+        task_reject_on_worker_lost=True,
+        worker_prefetch_multiplier=1,
+        worker_cancel_long_running_tasks_on_connection_loss=False,
+        worker_enable_remote_control=False,
+        worker_hijack_root_logger=False,
+        worker_redirect_stdouts=False,
+        worker_send_task_events=False,
+        timezone="UTC",
+    )
+    return made
+
+
 def _options(url: str) -> dict[str, Any]:
-    return REDIS_OPTIONS if url.startswith("redis") else {"lease_seconds": broker.LEASE_SECONDS}
+    if url.startswith(f"{broker.SCHEME}:"):
+        return {"lease_seconds": broker.LEASE_SECONDS, **ONCE}
+    return {**(REDIS_OPTIONS if url.startswith("redis") else {}), **ONCE}
 
 
-# No fixups: Django is set up already, and connections are looked after in _run.
-app = Celery("difyproj", fixups=[])
-app.conf.update(
-    # Kombu complains of a URL without a host.
-    broker_url=settings.TASK_BROKER_URL.replace("sqlite:///", "sqlite://localhost/", 1),
-    broker_transport_options=_options(settings.TASK_BROKER_URL),
-    broker_connection_retry_on_startup=True,
-    broker_pool_limit=2,
-    task_default_queue=settings.TASK_QUEUE,
-    task_serializer="json",
-    accept_content=["json"],
-    task_ignore_result=True,
-    task_acks_late=True,
-    task_reject_on_worker_lost=True,
-    worker_prefetch_multiplier=1,
-    worker_cancel_long_running_tasks_on_connection_loss=False,
-    worker_enable_remote_control=False,
-    worker_hijack_root_logger=False,
-    worker_redirect_stdouts=False,
-    worker_send_task_events=False,
-    timezone="UTC",
-)
+app = make_app(settings.TASK_BROKER_URL, settings.TASK_QUEUE)
 
 
 def send(job_id: UUID) -> bool:

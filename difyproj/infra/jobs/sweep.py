@@ -13,9 +13,8 @@ from difyproj.infra import this_host
 from difyproj.infra.models import Job, Process
 from difyproj.kernel import clock
 
-from . import delivery
+from . import delivery, run
 from .queue import enqueue
-from .run import LEASE_SECONDS, holder
 
 logger = logging.getLogger(__name__)
 
@@ -35,12 +34,12 @@ def sweep() -> None:
 
 def renew_leases() -> None:
     """The jobs that this process runs stay its own."""
-    Job.objects.filter(state=Job.State.RUNNING, process_id=holder()).update(lease_until=_in(LEASE_SECONDS))
+    Job.objects.filter(state=Job.State.RUNNING, process_id=run.holder()).update(lease_until=_in(run.LEASE_SECONDS))
 
 
 def release_lost() -> int:
     """Jobs whose worker is gone wait again, or fail when they have used up their attempts; how many there were."""
-    running = list(Job.objects.filter(state=Job.State.RUNNING).exclude(process_id=holder()))
+    running = list(Job.objects.filter(state=Job.State.RUNNING).exclude(process_id=run.holder()))
     gone = _gone_from_this_machine({row.process_id for row in running if row.process_id})
     lost = [row for row in running if row.lease_until is None or row.lease_until < clock.now() or row.process_id in gone]
     return sum(_release(row) for row in lost)

@@ -14,6 +14,7 @@ from difyproj.infra.jobs import Job
 class Mail(Job):
     kind = mail.KIND
     max_attempts = 8
+    first_pause_seconds = 10.0
     # What mail servers and the way to them refuse for now or for good is an OSError.
     retryable: ClassVar[tuple[type[Exception], ...]] = (OSError, DatabaseError)
 
