@@ -7,6 +7,7 @@ One-shot model calls: a ``plan_...`` with database access, then its coroutine.
 from workflows.engine.node import HistoryTurn
 
 from .background import Background
+from .cooling import cooling_seconds
 from .embedding import embed, embedding_model, plan_embedding
 from .invoke import (
     ask_questions,
@@ -35,6 +36,7 @@ __all__ = [
     "Subscription",
     "ask_questions",
     "begun_with",
+    "cooling_seconds",
     "embed",
     "embedding_model",
     "for_visitors",

@@ -67,6 +67,11 @@ class CredentialPool:
         """Calls that hold the credential right now."""
         return self._load(provider, credential.id).busy
 
+    def rest(self, provider: str, credential_id: str) -> float:
+        """Seconds for which others are preferred to this credential, because it failed."""
+        load = self._loads.get((provider, credential_id))
+        return 0.0 if load is None else max(0.0, load.cool_until - self._now())
+
     def _load(self, provider: str, credential_id: str) -> _Load:
         key = (provider, credential_id)
         load = self._loads.get(key)
