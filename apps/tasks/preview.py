@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from apps.services import previews
 from difyproj.infra.jobs import Job
+from difyproj.kernel.errors import DomainError
 
 
 class Preview(Job):
@@ -11,7 +12,9 @@ class Preview(Job):
     max_attempts = 3
 
     def run(self) -> dict[str, str]:
-        return {"state": previews.make(self.target_id)}
-
-    def given_up(self) -> None:
-        previews.give_up(self.target_id)
+        try:
+            return {"state": previews.make(self.target_id)}
+        except (OSError, DomainError) as error:
+            if isinstance(error, DomainError) or self.attempt >= self.max_attempts:
+                previews.give_up(self.target_id)
+            raise
