@@ -60,10 +60,7 @@ class Subscription:
 
     async def next(self, seconds: float | None = None) -> list[NumberedRecord]:
         """The next public records, at once all that wait."""
-        records: list[NumberedRecord] = []
-        for number, event in await self.events(seconds):
-            records.extend([(number, record) for record in self.wire.records(event)])
-        return records
+        return [(number, record) for number, event in await self.events(seconds) for record in self.wire.records(event)]
 
     async def whole(self) -> Record:
         """The reply as one body, once it is complete. Raises RunError when the run failed."""

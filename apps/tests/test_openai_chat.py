@@ -209,6 +209,15 @@ async def test_an_image_that_cannot_be_one_is_refused(house: Served, url: Any) -
     assert await Message.objects.acount() == 0
 
 
+@pytest.mark.parametrize("data", [b"<svg onload=alert(1)></svg>", b"<html></html>", b"%PDF-1.7 x", b"plain words"])
+async def test_bytes_that_are_no_image_are_refused_and_not_kept(house: Served, data: bytes) -> None:
+    await house.configure(house.chat, file_upload=VISION)
+    url = f"data:image/png;base64,{base64.b64encode(data).decode()}"
+    asked = {"role": "user", "content": [image(DATA_URL), image(url), {"type": "text", "text": "x"}]}
+    assert_openai_error(await complete(house, asked), 400, "invalid_param", param="messages")
+    assert await UploadFile.objects.acount() == await Message.objects.acount() == 0
+
+
 async def test_an_app_without_images_and_too_many_images_are_refused(house: Served) -> None:
     asked = {"role": "user", "content": [image(DATA_URL), image(DATA_URL), image(DATA_URL), {"type": "text", "text": "x"}]}
     assert_openai_error(await complete(house, asked), 400, "invalid_param", param="messages")

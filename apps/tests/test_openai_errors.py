@@ -214,3 +214,10 @@ async def everything(house: Served) -> list[Answer]:
         await house.call("GET", "/v1/models"),
         await house.call("POST", "/v1/embeddings", json={"input": "x"}),
     ]
+
+
+async def test_the_javascript_client_may_ask_from_a_page(house: Served) -> None:
+    answer = await house.call("OPTIONS", "/v1/chat/completions", headers={"Origin": "https://page.example"})
+    allowed = set(answer.headers["Access-Control-Allow-Headers"].lower().split(", "))
+    assert {"authorization", "content-type", "x-conversation-id", "x-stainless-os", "x-stainless-runtime"} <= allowed
+    assert "X-Conversation-Id" in answer.headers["Access-Control-Expose-Headers"]

@@ -24,6 +24,15 @@ FIXED = {
     "Access-Control-Max-Age": "86400",
 }
 ANYBODY = {"Access-Control-Allow-Origin": "*", **FIXED}
+# What OpenAI's JavaScript client tells about itself with each request, in browsers too.
+_TOLD = ("Arch", "Helper-Method", "Lang", "OS", "Package-Version", "Retry-Count", "Runtime", "Runtime-Version", "Timeout")
+_ALLOWED = (
+    FIXED["Access-Control-Allow-Headers"],
+    "OpenAI-Organization",
+    "OpenAI-Project",
+    *(f"X-Stainless-{one}" for one in _TOLD),
+)
+SERVICE = {**ANYBODY, "Access-Control-Allow-Headers": ", ".join(_ALLOWED)}
 
 
 def headers(path: str, origin: str, also: Sequence[str] = ()) -> dict[str, str]:
@@ -32,7 +41,7 @@ def headers(path: str, origin: str, also: Sequence[str] = ()) -> dict[str, str]:
         return _of(settings.CONSOLE_CORS_ALLOW_ORIGINS, origin)
     if is_web(path):
         return _of(also or settings.WEB_API_CORS_ALLOW_ORIGINS, origin)
-    return ANYBODY
+    return SERVICE
 
 
 def is_web(path: str) -> bool:

@@ -6,18 +6,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from django.core.files.uploadedfile import SimpleUploadedFile
+from django.core.files.uploadedfile import SimpleUploadedFile, UploadedFile
 
 from apps.config import AppConfig
 from apps.generation import FileInput, GenerateRequest
-from apps.models import App
+from apps.models import App, UploadFile
 from apps.services import apps, files
 from difyproj.infra import db
 from difyproj.kernel.errors import InvalidParam
 from difyproj.kernel.principal import Principal
 from difyproj.tiers.base import CHAT_MODES
 
-from .messages import Asked, Image, read
+from .messages import IMAGE_TYPES, Asked, Image, read
 from .options import parameters, refuse_unsupported
 
 CONVERSATION = "X-Conversation-Id"
@@ -80,13 +80,31 @@ def _images(asked: Asked, config: AppConfig, *, only_last: bool) -> Sequence[Ima
 
 
 async def file_inputs(principal: Principal, images: Sequence[Image]) -> list[FileInput]:
-    """The images as files of the request; those that came as bytes become uploads of the person who asks."""
-    return [await _file_input(principal, image) for image in images]
+    """The images as files of the request; those that came as bytes become uploads of the person who asks.
+
+    Raises the upload errors, and InvalidParam for bytes that are no image, before any is kept.
+    """
+    planned = await db.run(_planned, principal, images)
+    found = []
+    for image, upload in zip(images, planned, strict=True):
+        if upload is None:
+            found.append(FileInput("image", "remote_url", image.url))
+        else:
+            row = await files.keep(*upload)
+            found.append(FileInput("image", "local_file", upload_file_id=str(row.pk)))
+    return found
 
 
-async def _file_input(principal: Principal, image: Image) -> FileInput:
-    if not image.data:
-        return FileInput("image", "remote_url", image.url)
-    file = SimpleUploadedFile(image.name, image.data, image.mime_type)
-    row = await files.keep(await db.run(files.plan, owner=principal, file=file), file)
-    return FileInput("image", "local_file", upload_file_id=str(row.pk))
+def _planned(principal: Principal, images: Sequence[Image]) -> list[tuple[UploadFile, UploadedFile] | None]:
+    """A row and its file for each image that came as bytes, None for the others."""
+    planned: list[tuple[UploadFile, UploadedFile] | None] = []
+    for image in images:
+        if not image.data:
+            planned.append(None)
+            continue
+        file = SimpleUploadedFile(image.name, image.data, image.mime_type)
+        row = files.plan(owner=principal, file=file)
+        if row.mime_type not in IMAGE_TYPES:
+            raise InvalidParam("The bytes of an image are no PNG, JPEG, WebP or GIF.", params="messages")
+        planned.append((row, file))
+    return planned
