@@ -8,9 +8,15 @@ from django.db import IntegrityError, transaction
 
 from accounts.models import Account, AccountStatus
 from accounts.services import sessions
+from accounts.services.refusals import EmailInUse
 from difyproj.kernel.errors import Conflict, DomainError, InvalidParam
 
 LONGEST_PASSWORD = 1024
+
+
+class RepeatPasswordNotMatch(DomainError):
+    code = "repeat_password_not_match"
+    default_message = "The new password and its repetition do not match."
 
 
 class CurrentPasswordIncorrect(DomainError):
@@ -27,8 +33,9 @@ def create(
     is_superuser: bool = False,
     interface_language: str = "en-US",
     timezone: str = "UTC",
+    status: str = AccountStatus.ACTIVE,
 ) -> Account:
-    """A new active account; without a password it cannot sign in until it has one."""
+    """A new account, active unless ``status`` says otherwise; without a password it cannot sign in until it has one."""
     account = Account(
         email=Account.objects.normalize_email(email),
         name=name.strip(),
@@ -36,6 +43,7 @@ def create(
         is_superuser=is_superuser,
         interface_language=interface_language,
         timezone=timezone,
+        status=status,
     )
     try:
         account.clean_fields(exclude={"password"})
@@ -54,11 +62,41 @@ def create(
     return account
 
 
+def find(email: str) -> Account | None:
+    """The account of this address, whatever its letter case."""
+    return Account.objects.filter(email=Account.objects.normalize_email(email)).first()
+
+
 @transaction.atomic
 def set_password(*, account: Account, password: str) -> Account:
     """A new password; whoever was signed in with the old one no longer is."""
     account.set_password(_checked(password, account))
     account.save(update_fields=["password", "updated_at"])
+    sessions.close_all(account)
+    return account
+
+
+def change_password(*, account: Account, password: str | None, new_password: str, repeat_new_password: str) -> Account:
+    """A new password by who knows the present one, if there is one; every session ends.
+
+    Raises RepeatPasswordNotMatch, CurrentPasswordIncorrect, InvalidParam for a weak one.
+    """
+    if new_password != repeat_new_password:
+        raise RepeatPasswordNotMatch
+    row = Account.objects.get(pk=account.pk)
+    demand_password(row, password or "")
+    return set_password(account=row, password=new_password)
+
+
+@transaction.atomic
+def set_email(*, account: Account, email: str) -> Account:
+    """Another address, at which the account is a stranger so far: every session ends."""
+    account.email = Account.objects.normalize_email(email)
+    try:
+        with transaction.atomic():
+            account.save(update_fields=["email", "updated_at"])
+    except IntegrityError as error:
+        raise EmailInUse from error
     sessions.close_all(account)
     return account
 

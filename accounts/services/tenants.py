@@ -6,7 +6,7 @@ from django.db import IntegrityError, transaction
 
 from accounts.models import Account, Membership, Plan, Tenant
 from accounts.policies import Role, capabilities
-from accounts.services import data_keys
+from accounts.services import data_keys, sessions
 from difyproj.kernel import ids
 from difyproj.kernel.errors import Conflict, InvalidParam
 from difyproj.kernel.principal import ActorKind, Principal, Tier
@@ -32,12 +32,26 @@ def add_member(*, tenant: Tenant, account: Account, role: str, invited_by: Accou
 
 @transaction.atomic
 def change_role(*, membership: Membership, role: str) -> Membership:
-    """Any role but owner's, for anyone but the owner: ownership only moves by ``transfer_ownership``."""
-    if membership.role == Role.OWNER:
-        raise InvalidParam("The owner's role changes when the ownership is transferred.", params="role")
-    membership.role = _grantable(role).value
-    membership.save(update_fields=["role", "updated_at"])
-    return membership
+    """Any role but owner's, for anyone but the owner: ownership only moves by ``transfer_ownership``.
+
+    Who may do less than before is signed out everywhere.
+    """
+    wanted = _grantable(role)
+    row = _unlike_owner(membership, "The owner's role changes when the ownership is transferred.")
+    lost = capabilities(row.role) - capabilities(wanted)
+    row.role = wanted.value
+    row.save(update_fields=["role", "updated_at"])
+    if lost:
+        sessions.close_all(row.account)
+    return row
+
+
+@transaction.atomic
+def remove_member(*, membership: Membership) -> None:
+    """The account leaves the tenant and is signed out everywhere; the owner stays."""
+    row = _unlike_owner(membership, "The owner cannot be removed from the workspace.")
+    row.delete()
+    sessions.close_all(row.account)
 
 
 @transaction.atomic
@@ -65,6 +79,14 @@ def principal(membership: Membership, *, tier: Tier = Tier.CONSOLE) -> Principal
         tier=tier,
         capabilities=capabilities(membership.role),
     )
+
+
+def _unlike_owner(membership: Membership, refusal: str) -> Membership:
+    """The row, locked and as it is now. Raises InvalidParam with ``refusal`` for an owner's."""
+    row = Membership.objects.select_for_update(of=("self",)).select_related("account").get(pk=membership.pk)
+    if row.role == Role.OWNER:
+        raise InvalidParam(refusal, params="role")
+    return row
 
 
 def _grantable(role: str) -> Role:
