@@ -81,6 +81,15 @@ def update(app: App, **changes: Any) -> App:
     return app
 
 
+def configure(app: App, config: Any, *, by: UUID) -> App:
+    """Save the configuration. Raises InvalidParam for one that is not valid, AppUnavailable for apps that are graphs."""
+    if app.mode in app_defaults.GRAPH_MODES:
+        raise AppUnavailable("The app's configuration is a workflow.")
+    if not isinstance(config, Mapping):
+        raise InvalidParam("The configuration must be an object.", params="model_config")
+    return update(app, config=config, updated_by_id=by)
+
+
 def get(principal: Principal, app_id: UUID | str) -> App:
     """An app that the principal may see, with its tenant. Raises AppNotFound."""
     key = ids.parse(app_id)
