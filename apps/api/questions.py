@@ -8,9 +8,13 @@ from typing import Any
 from rest_framework.request import Request
 
 from apps.generation import FileInput, GenerateRequest
+from apps.models import Message
+from apps.services import messages
 
 TRACE_ID = re.compile(r"[A-Za-z0-9_-]{1,128}")
 TRACEPARENT = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}")
+# A second answer shall be another one.
+BOLD = {"temperature": 0.9}
 
 
 def trace_id(request: Request, given: object) -> str:
@@ -39,4 +43,19 @@ def generate_request(fields: dict[str, Any], trace: str, *, streaming: bool) -> 
         trace_id=trace,
         stage_events=fields["stage_events"],
         streaming=streaming,
+    )
+
+
+def asked_again(message: Message, trace: str, *, streaming: bool) -> GenerateRequest:
+    """The message's question once more, for another answer."""
+    return GenerateRequest(
+        query=message.query,
+        inputs=message.inputs,
+        files=tuple(
+            FileInput(file.type, file.transfer_method, file.url, str(file.upload_file_id or ""))
+            for file in messages.given_files(message)
+        ),
+        trace_id=trace,
+        streaming=streaming,
+        parameters=BOLD,
     )

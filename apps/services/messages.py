@@ -8,11 +8,14 @@ from uuid import UUID
 from django.db import transaction
 from django.db.models import Q, QuerySet
 
-from apps.models import App, Conversation, EndUser, Feedback, Message
+from apps.models import App, Conversation, EndUser, Feedback, Message, MessageFile
 from difyproj.kernel import ids
 from difyproj.kernel.errors import InvalidParam, NotFound
+from difyproj.kernel.principal import Principal
 
 from .conversations import Window
+
+NOTHING_TO_REVOKE = "rating cannot be null when there is no feedback to revoke."
 
 
 class MessageNotFound(NotFound):
@@ -43,13 +46,21 @@ def window(conversation: Conversation, *, first_id: str | None, limit: int) -> W
     return Window(found[:limit][::-1], limit, len(found) > limit)
 
 
+def given_files(message: Message) -> list[MessageFile]:
+    """The files that came with the question, as far as they are still there."""
+    rows = MessageFile.objects.filter(message=message, belongs_to="user").exclude(
+        transfer_method="local_file", upload_file=None
+    )
+    return list(rows.order_by("created_at", "id"))
+
+
 @transaction.atomic
 def give_feedback(message: Message, end_user: EndUser, *, rating: str | None, content: str | None) -> Feedback | None:
     """Set, change or (rating None) revoke the end user's feedback. Raises InvalidParam when there is nothing to revoke."""
     own = Feedback.objects.filter(message=message, from_source="user")
     if rating is None:
         if not own.delete()[0]:
-            raise InvalidParam("rating cannot be null when there is no feedback to revoke.", params="rating")
+            raise InvalidParam(NOTHING_TO_REVOKE, params="rating")
         return None
     values: dict[str, Any] = {"rating": rating, "content": content, "end_user": end_user}
     fixed = {"tenant_id": message.tenant_id, "app_id": message.app_id, "conversation_id": message.conversation_id}
@@ -57,6 +68,21 @@ def give_feedback(message: Message, end_user: EndUser, *, rating: str | None, co
         message=message, from_source="user", defaults=values, create_defaults={**values, **fixed}
     )
     return feedback
+
+
+@transaction.atomic
+def rate(message: Message, account: Principal, *, rating: str | None, content: str | None) -> None:
+    """Set, change or (rating None) revoke the builders' feedback, whoever of them gave it. Raises InvalidParam as above."""
+    own = Feedback.objects.filter(message=message, from_source="admin")
+    if rating is None:
+        if not own.delete()[0]:
+            raise InvalidParam(NOTHING_TO_REVOKE, params="rating")
+        return
+    values: dict[str, Any] = {"rating": rating, "content": content, "account_id": account.actor_id}
+    fixed = {"tenant_id": message.tenant_id, "app_id": message.app_id, "conversation_id": message.conversation_id}
+    Feedback.objects.update_or_create(
+        message=message, from_source="admin", defaults=values, create_defaults={**values, **fixed}
+    )
 
 
 def feedbacks(app: App, *, page: int, limit: int) -> list[Feedback]:

@@ -127,6 +127,10 @@ class WebSchema(ServiceSchema):
     def get_tags(self) -> list[str]:
         return [getattr(self.view, "tag", "Web app")]
 
+    def get_override_parameters(self) -> list[Any]:
+        """Only questions take a key here."""
+        return super().get_override_parameters() if getattr(self.view, "repeats_safely", False) else []
+
 
 class ConsoleTokenScheme(OpenApiAuthenticationExtension):
     target_class = "difyproj.tiers.console.ConsoleAuthentication"

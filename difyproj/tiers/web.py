@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, ClassVar
 
+from drf_spectacular.utils import OpenApiParameter
 from rest_framework.authentication import BaseAuthentication
 from rest_framework.request import Request
 
@@ -26,6 +27,7 @@ from .schema import WebSchema
 
 HEADER_CODE = "X-App-Code"
 HEADER_PASSPORT = "X-App-Passport"
+CODE_PARAMETER = OpenApiParameter(HEADER_CODE, str, OpenApiParameter.HEADER, required=True, description="The site's code.")
 
 
 def passport_of(request: Request) -> str:

@@ -4,4 +4,6 @@ from __future__ import annotations
 
 from django.urls import URLPattern
 
-urlpatterns: list[URLPattern] = []
+from . import conversations, generate, media, site
+
+urlpatterns: list[URLPattern] = [*site.routes, *generate.routes, *conversations.routes, *media.routes]

@@ -1,0 +1,69 @@
+"""What visitors send: the shared bodies without ``user``, because the passport says who asks."""
+
+from __future__ import annotations
+
+from rest_framework import serializers
+
+from .. import requests
+from ..fields import CursorField, LimitField
+from ..requests import Fields
+
+MAX_URL = 8192
+
+
+class PassportFields(Fields):
+    user_id = serializers.CharField(required=False, allow_blank=True, default="", max_length=255)
+
+
+class ChatFields(requests.ChatFields):
+    user = None  # type: ignore[assignment]
+
+
+class CompletionFields(requests.CompletionFields):
+    user = None  # type: ignore[assignment]
+
+
+class ConversationListFields(requests.ConversationListFields):
+    user = None  # type: ignore[assignment]
+    pinned = serializers.BooleanField(required=False, allow_null=True, default=None)
+
+
+class RenameFields(requests.RenameFields):
+    user = None  # type: ignore[assignment]
+
+
+class MessageListFields(requests.MessageListFields):
+    user = None  # type: ignore[assignment]
+
+
+class FeedbackFields(requests.FeedbackFields):
+    user = None  # type: ignore[assignment]
+
+
+class AgainFields(Fields):
+    response_mode = serializers.ChoiceField(choices=["blocking", "streaming"])
+
+
+class SavedListFields(Fields):
+    last_id = CursorField()
+    limit = LimitField()
+
+
+class SaveFields(Fields):
+    message_id = serializers.CharField(max_length=64)
+
+
+class SpeechFields(requests.SpeechFields):
+    user = None  # type: ignore[assignment]
+
+
+class AfterFields(requests.AfterFields):
+    user = None  # type: ignore[assignment]
+
+
+class UploadFields(Fields):
+    source = serializers.ChoiceField(choices=["datasets"], required=False, allow_blank=True, allow_null=True)  # type: ignore[assignment]
+
+
+class RemoteFileFields(Fields):
+    url = serializers.CharField(max_length=MAX_URL)
