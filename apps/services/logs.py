@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
-from zoneinfo import ZoneInfo
 
 from django.db.models import Count, Exists, OuterRef, Q, QuerySet
 
@@ -52,7 +51,7 @@ def parse_time(value: str, timezone: str, *, field: str) -> datetime | None:
     if not value:
         return None
     try:
-        return datetime.strptime(value, TIME_FORMAT).replace(tzinfo=ZoneInfo(timezone))
+        return datetime.strptime(value, TIME_FORMAT).replace(tzinfo=clock.zone(timezone))
     except ValueError as error:
         raise InvalidParam(f"{field} must look like 2026-01-31 13:05.", params=field) from error
 
@@ -112,8 +111,15 @@ def message(app: App, message_id: UUID | str) -> Message:
     return found
 
 
+def feedbacks(app: App, *, from_source: str = "", rating: str = "") -> list[Feedback]:
+    """All feedback of the app's published use, newest first."""
+    rows = Feedback.objects.for_tenant(app.tenant_id).filter(app=app)
+    chosen = {name: value for name, value in (("from_source", from_source), ("rating", rating)) if value}
+    return list(rows.filter(**chosen).order_by("-created_at", "-id"))
+
+
 def facts_of(rows: Sequence[Conversation]) -> dict[UUID, Facts]:
-    """The facts of each conversation, by its id: four queries, however many there are."""
+    """The facts of each conversation, by its id: five queries at most, however many there are."""
     facts = {row.pk: Facts() for row in rows}
     _count_messages(facts)
     _count_ratings(facts)
@@ -123,11 +129,11 @@ def facts_of(rows: Sequence[Conversation]) -> dict[UUID, Facts]:
     names = account_names(row.account_id for row in rows)
     for row in rows:
         facts[row.pk].account_name = names.get(row.account_id)
+    _find_first_messages(facts)
     return facts
 
 
-def first_messages(facts: dict[UUID, Facts]) -> None:
-    """Add each conversation's first message to its facts: one query more."""
+def _find_first_messages(facts: dict[UUID, Facts]) -> None:
     first = Message.objects.filter(conversation=OuterRef("conversation")).order_by("created_at", "id").values("pk")[:1]
     for row in Message.objects.filter(conversation_id__in=facts, pk=first):
         facts[row.conversation_id].first = row

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from django.db.models import Avg, Count, F, FloatField, Q, QuerySet, Sum
 from django.db.models.functions import Cast, TruncDate
 
 from apps.models import App, Feedback, Message
+from difyproj.kernel import clock
 from difyproj.kernel.principal import Tier
 
 Day = dict[str, Any]
@@ -41,7 +41,7 @@ def _within(rows: QuerySet[Any], span: Span, column: str) -> QuerySet[Any]:
 
 
 def _by_day(rows: QuerySet[Any], span: Span, column: str = "created_at") -> QuerySet[Any, Day]:
-    return rows.order_by().annotate(date=TruncDate(column, tzinfo=ZoneInfo(span.timezone))).values("date")
+    return rows.order_by().annotate(date=TruncDate(column, tzinfo=clock.zone(span.timezone))).values("date")
 
 
 def _days(counted: QuerySet[Any, Day]) -> Iterator[tuple[str, Day]]:

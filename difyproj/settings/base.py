@@ -216,6 +216,8 @@ LARGEST_UPLOAD = max(
 )
 MAX_BODY_BYTES = (LARGEST_UPLOAD + 5) * 1024 * 1024
 DATA_UPLOAD_MAX_MEMORY_SIZE = 15 * 1024 * 1024
+# No route takes more than one: ten are enough to say so.
+DATA_UPLOAD_MAX_NUMBER_FILES = 10
 
 # Where messages to the workers wait: Redis or another broker, else a file of our own. Empty: nobody is told of jobs.
 TASK_BROKER_URL = env.text("TASK_BROKER_URL", REDIS_URL or f"sqlite:///{quote(str(DIFYPROJ_VAR / 'broker.sqlite3'))}")

@@ -67,7 +67,7 @@ def demand_csrf(request: Request, caller: Caller) -> None:
 class OpenConsoleViewSet(TierViewSet):
     """Console routes for callers who are not signed in."""
 
-    authentication_classes: ClassVar[Sequence[type[BaseAuthentication]]] = ()
+    authentication_classes: Sequence[type[BaseAuthentication]] = ()
     schema = ConsoleSchema()
 
     @property
