@@ -6,14 +6,14 @@ from collections.abc import Mapping
 from typing import IO, Any
 
 from django.conf import settings
-from django.core.exceptions import RequestDataTooBig
+from django.core.exceptions import RequestDataTooBig, TooManyFieldsSent, TooManyFilesSent
 from django.http.multipartparser import MultiPartParser as FormReader
 from django.http.multipartparser import MultiPartParserError
 from rest_framework.exceptions import ParseError
 from rest_framework.parsers import BaseParser, DataAndFiles
 
 from difyproj.kernel import jsonio
-from difyproj.kernel.errors import InvalidParam
+from difyproj.kernel.errors import InvalidParam, TooManyFiles
 
 
 class FastJSONParser(BaseParser):
@@ -44,6 +44,10 @@ class UploadParser(BaseParser):
             data, files = _FormReader(meta, stream, request.upload_handlers, settings.DEFAULT_CHARSET).parse()
         except MultiPartParserError as error:
             raise InvalidParam("The multipart form cannot be read.") from error
+        except TooManyFilesSent as error:
+            raise TooManyFiles from error
+        except TooManyFieldsSent as error:
+            raise InvalidParam("The multipart form has too many parts.") from error
         return DataAndFiles(data, files)
 
 
