@@ -41,6 +41,18 @@ async def check(*, provider: str, values: Mapping[str, str], model: str = "") ->
         raise CredentialRefused(error.message, params="credentials") from error
 
 
+async def verdict(
+    *, provider: str, values: Mapping[str, str], model: str = "", kept: ModelCredential | None = None
+) -> str | None:
+    """What the provider holds against the values, None when it accepts them. ``kept`` is what masks in them stand for."""
+    try:
+        asked = values if kept is None else await db.run(credentials.merged, kept, values)
+        await check(provider=provider, values=asked, model=model)
+    except InvalidParam as refusal:
+        return refusal.message
+    return None
+
+
 async def create(
     *,
     tenant: Tenant,

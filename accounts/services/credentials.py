@@ -115,20 +115,23 @@ def switch(*, credential: ModelCredential) -> ModelCredential:
     return chosen
 
 
-def get(
-    principal: Principal, provider: str, credential_id: str | None = None, *, model_type: str = "", model: str = ""
-) -> ModelCredential:
-    """A credential of the provider or of its model; without an id the one that calls use. Raises CredentialNotFound."""
+def get(principal: Principal, provider: str, credential_id: str, *, model_type: str = "", model: str = "") -> ModelCredential:
+    """A credential of the provider or of its model. Raises CredentialNotFound."""
     rows = ModelCredential.objects.visible_to(principal).select_related("tenant")
     rows = rows.filter(provider=own_name(provider), model_type=model_type, model=model)
-    if credential_id is None:
-        found = min(rows.filter(enabled=True), key=precedence, default=None)
-    else:
-        key = ids.parse(credential_id)
-        found = rows.filter(pk=key).first() if key else None
+    key = ids.parse(credential_id)
+    found = rows.filter(pk=key).first() if key else None
     if found is None:
         raise CredentialNotFound
     return found
+
+
+def find(principal: Principal, provider: str, credential_id: str | None) -> ModelCredential | None:
+    """The provider-wide credential of the id; without an id the one that calls use, if there is any."""
+    if credential_id:
+        return get(principal, provider, credential_id)
+    _, wide = usable(Tenant(pk=principal.tenant_id), own_name(provider))
+    return wide[0] if wide else None
 
 
 def precedence(row: ModelCredential) -> tuple[bool, Any]:

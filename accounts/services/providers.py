@@ -127,7 +127,7 @@ def parameter_rules(principal: Principal, provider: str, model: str) -> Sequence
 def default_model(principal: Principal, model_type: str) -> DefaultChoice | None:
     """The tenant's default of the type. Raises InvalidParam for an unknown type."""
     row = default_models.get(Tenant(pk=principal.tenant_id), parse_type(model_type))
-    return row and DefaultChoice(named(principal.tenant_id, row.provider), row.model, row.model_type)
+    return None if row is None else DefaultChoice(named(principal.tenant_id, row.provider), row.model, row.model_type)
 
 
 @transaction.atomic
