@@ -32,6 +32,7 @@ PAGES = {
     ],
     "Operations": [
         ("Runs", "play_circle", "apps.run"),
+        ("Jobs", "task", "infra.job"),
         ("Processes", "memory", "infra.process"),
         ("Audit entries", "history", "infra.auditentry"),
         ("Idempotency keys", "repeat_one", "infra.idempotencykey"),
