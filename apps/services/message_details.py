@@ -1,0 +1,49 @@
+"""Messages as builders read them: with their feedback, files, and the annotations behind and before them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from django.db.models import prefetch_related_objects
+
+from accounts.models import Account
+from apps.models import Annotation, AnnotationHit, App, Conversation, Message
+from difyproj.kernel import ids
+
+from .conversations import ConversationNotFound
+
+
+@dataclass(frozen=True, slots=True)
+class Detailed:
+    """A message with what was fetched for it. ``accounts`` are all whose names any of the messages needs, by id."""
+
+    row: Message
+    annotation: Annotation | None
+    hit: AnnotationHit | None
+    accounts: Mapping[UUID, Account]
+
+
+def conversation(app: App, conversation_id: UUID | str) -> Conversation:
+    """Any conversation of the app, debug runs included. Raises ConversationNotFound."""
+    key = ids.parse(conversation_id)
+    found = Conversation.objects.for_tenant(app.tenant_id).filter(app=app, pk=key).first() if key else None
+    if found is None:
+        raise ConversationNotFound
+    return found
+
+
+def of(rows: Sequence[Message]) -> list[Detailed]:
+    """The messages in detail: six queries at most, however many they are."""
+    shown = list(rows)
+    prefetch_related_objects(shown, "files__upload_file", "feedbacks")
+    keys = [row.pk for row in shown]
+    annotations = {row.message_id: row for row in Annotation.objects.filter(message_id__in=keys)}
+    hits = {row.message_id: row for row in AnnotationHit.objects.filter(message_id__in=keys).select_related("annotation")}
+    wanted: set[Any] = {given.account_id for row in shown for given in row.feedbacks.all()}
+    wanted |= {row.account_id for row in annotations.values()} | {hit.annotation.account_id for hit in hits.values()}
+    wanted.discard(None)
+    accounts = Account.objects.only("id", "name", "email").in_bulk(list(wanted)) if wanted else {}
+    return [Detailed(row, annotations.get(row.pk), hits.get(row.pk), accounts) for row in shown]
