@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+from typing import Final
+
 from django.conf import settings
+from django.core import signing
 from django.db import IntegrityError, transaction
 from django.utils.crypto import constant_time_compare
 
 from accounts.models import Account, Instance, Tenant
 from accounts.services import accounts, tenants
+from difyproj.infra import limits
 from difyproj.infra.cache import Cached
 from difyproj.kernel import clock
-from difyproj.kernel.errors import DomainError, Forbidden, Unauthorized
+from difyproj.kernel.errors import DomainError, Forbidden, TooManyRequests, Unauthorized
+
+INIT_SALT: Final = "accounts.init"
+INIT_LIFE: Final = timedelta(minutes=30)
 
 
 class AlreadySetup(Forbidden):
@@ -49,27 +57,48 @@ def _has_tenant() -> bool:
 
 
 def demand_setup() -> None:
+    """Raises NotSetup, or NotInitValidated where that is what comes first."""
     if not is_set_up():
-        raise NotSetup
+        raise NotInitValidated if settings.INIT_PASSWORD else NotSetup
 
 
-def demand_init(validated: bool) -> None:
-    """Raises NotInitValidated where the operator chose INIT_PASSWORD and the caller has not shown it."""
-    if settings.INIT_PASSWORD and not validated:
-        raise NotInitValidated
+def init_is_done(proof: str) -> bool:
+    """Whether the caller may set the instance up, or somebody did."""
+    return not settings.INIT_PASSWORD or _is_init_proof(proof) or is_set_up()
 
 
-def check_init_password(password: str) -> None:
-    """Raises InitValidateFailed. Without INIT_PASSWORD every password passes, as nothing is protected by it."""
+def prove_init(password: str, *, ip: str | None) -> str:
+    """The proof for ``set_up`` that its caller knows INIT_PASSWORD, good for half an hour.
+
+    Without INIT_PASSWORD every password passes, as nothing is protected by it. Raises AlreadySetup, InitValidateFailed.
+    """
+    if is_set_up():
+        raise AlreadySetup
+    usage = limits.count(group="init", key=ip or "-", rate=settings.SIGN_IN_IP_RATE)
+    if usage is not None and usage.limited:
+        raise TooManyRequests(retry_after=usage.reset_seconds)
     if settings.INIT_PASSWORD and not constant_time_compare(password, settings.INIT_PASSWORD):
         raise InitValidateFailed
+    return signing.dumps("validated", salt=INIT_SALT)
+
+
+def _is_init_proof(proof: str) -> bool:
+    try:
+        return bool(signing.loads(proof, salt=INIT_SALT, max_age=INIT_LIFE) == "validated")
+    except signing.BadSignature:
+        return False
 
 
 @transaction.atomic
-def set_up(*, email: str, name: str, password: str, language: str = "en-US") -> Account:
-    """The first owner, who is the operator too, and the first tenant. One wins, whoever comes later gets AlreadySetup."""
+def set_up(*, email: str, name: str, password: str, language: str = "en-US", proof: str = "") -> Account:
+    """The first owner, who is the operator too, and the first tenant. One wins, whoever comes later gets AlreadySetup.
+
+    ``proof`` is what ``prove_init`` gave. Raises NotInitValidated where it is asked for.
+    """
     if _has_tenant():
         raise AlreadySetup
+    if not init_is_done(proof):
+        raise NotInitValidated
     try:
         with transaction.atomic():
             Instance.objects.create(setup_at=clock.now())

@@ -63,11 +63,6 @@ class InvitationMismatch(Forbidden):
     default_message = "The invitation was made for another e-mail address."
 
 
-class SecondFactorWrong(DomainError):
-    code, status = "second_factor_wrong", 401
-    default_message = "The code of the second factor is wrong."
-
-
 class SendIpLimit(TooManyRequests):
     code = "email_send_ip_limit"
     default_message = "Too many e-mails were asked for from this address. Please try again later."

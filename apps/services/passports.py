@@ -20,6 +20,7 @@ from apps.models import AccessMode, App, AppStatus, EndUser, Site
 from difyproj.infra.cache import Cached
 from difyproj.kernel import clock, ids
 from difyproj.kernel.errors import BadRequest, Forbidden, NotFound, Unauthorized
+from difyproj.kernel.principal import ActorKind, Principal, Tier
 
 from . import end_users
 
@@ -62,6 +63,10 @@ class Visit:
     def app(self) -> App:
         return self.site.app
 
+    @property
+    def principal(self) -> Principal:
+        return Principal(self.app.tenant_id, ActorKind.END_USER, self.end_user.pk, Tier.WEB, self.app.pk)
+
 
 _sites: Cached[Site | None] = Cached("sites", ttl=300.0, max_entries=10_000)
 
@@ -74,7 +79,7 @@ def site_of(code: str) -> Site | None:
 def issue(code: str, *, user_id: str = "", member: Caller | None = None) -> str:
     """A passport for a visitor of the site; ``user_id`` names one who came before. Raises SiteNotFound, AuthRequired."""
     site = site_of(code)
-    if site is None or not _is_open(site):
+    if site is None or not is_open(site):
         raise SiteNotFound
     claims: dict[str, Any] = {}
     if site.app.access_mode == AccessMode.PRIVATE_ALL:
@@ -105,7 +110,7 @@ def authenticate(passport: str, *, code: str = "") -> Visit:
         raise Unauthorized("The passport's site is gone.")
     if site.app.tenant.status != TenantStatus.NORMAL:
         raise WorkspaceArchived
-    if not _is_open(site):
+    if not is_open(site):
         raise BadRequest("Site is disabled.")
     key = ids.parse(claims["end_user_id"])
     end_user = end_users.of_app(site.app, key) if key else None
@@ -138,7 +143,8 @@ def _admitted(site: Site, member: Caller | None) -> Caller:
     return member
 
 
-def _is_open(site: Site) -> bool:
+def is_open(site: Site) -> bool:
+    """Whether the page of the site is served at all."""
     app = site.app
     return app.status == AppStatus.NORMAL and app.enable_site and app.tenant.status == TenantStatus.NORMAL
 

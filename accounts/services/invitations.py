@@ -1,0 +1,137 @@
+"""Invitations: an account that waits for its person, a link in a letter, and the same kind of link for who invited.
+
+A link from the letter proves the address; the one that the inviter sees proves nothing, as it may be followed by the inviter:
+it opens the account, but gives it no password and no session. Where no mail can be sent, the inviter's link is all there is,
+and it is believed as long as nobody else has invited this person.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+from urllib.parse import urlencode
+from uuid import UUID
+
+from django.conf import settings
+from django.db import transaction
+
+from accounts.models import Account, AccountStatus, Challenge, Membership, Purpose, Tenant
+from accounts.services import accounts, challenges, letters, profile, refusals, tenants
+from accounts.services.features import mail_is_set_up
+from difyproj.kernel import clock, ids
+
+MAILED: Final = "mailed"
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """``proven`` says that whoever accepted has shown that the address is theirs; ``fresh`` that the account was waiting."""
+
+    account: Account
+    fresh: bool
+    proven: bool
+
+
+@transaction.atomic
+def invite(*, tenant: Tenant, email: str, role: str, invited_by: Account, language: str = "en-US") -> str:
+    """The person is a member at once; the link to accept by, the same for somebody new and somebody known.
+
+    Who is a member already gets the letter again while their account waits; else the answer is where they sign in.
+    """
+    account = accounts.find(email) or accounts.create(
+        email=email,
+        name=email.partition("@")[0],
+        interface_language=language if language in profile.LANGUAGES else profile.LANGUAGES[0],
+        status=AccountStatus.PENDING,
+    )
+    if not Membership.objects.for_tenant(tenant).filter(account=account).exists():
+        tenants.add_member(tenant=tenant, account=account, role=role, invited_by=invited_by)
+    elif account.status != AccountStatus.PENDING:
+        return f"{settings.PUBLIC_URL}/signin"
+    mailed, shown = (_issue(tenant, account, mailed=mailed) for mailed in (True, False))
+    kind = challenges.KINDS[Purpose.INVITE]
+    written = letters.write(
+        kind.letter, language=language, link=mailed, days=kind.life.days, workspace=letters.plain(tenant.name),
+        inviter=letters.plain(invited_by.name),
+    )  # fmt: skip
+    if account.status not in (AccountStatus.BANNED, AccountStatus.CLOSED):
+        letters.post(written, to=account.email, tenant_id=tenant.pk)
+    return shown
+
+
+def check(token: str, *, email: str = "", tenant_id: str = "") -> tuple[Challenge, Tenant] | None:
+    """The invitation behind a link that is still good, and its tenant; None for any other."""
+    row = challenges.look(token, Purpose.INVITE)
+    if row is None or row.account is None or (email and Account.objects.normalize_email(email) != row.email):
+        return None
+    if tenant_id and ids.parse(tenant_id) != _tenant_of(row):
+        return None
+    members = Membership.objects.for_tenant(_tenant_of(row)).filter(account=row.account).select_related("tenant")
+    membership = members.first()
+    return (row, membership.tenant) if membership else None
+
+
+@transaction.atomic
+def accept(
+    *,
+    token: str,
+    name: str = "",
+    language: str = "en-US",
+    timezone: str = "UTC",
+    password: str | None = None,
+    email: str = "",
+    tenant_id: str = "",
+) -> Accepted:
+    """Spends the link. A waiting account becomes active; one that is active stays as it is. Raises AlreadyActivated."""
+    if check(token, email=email, tenant_id=tenant_id) is None:
+        raise refusals.AlreadyActivated
+    row = challenges.take(token, Purpose.INVITE, stage=challenges.SENT)
+    account = Account.objects.select_for_update().get(pk=row.account_id)
+    proven = _proves_the_address(row, account)
+    if account.status != AccountStatus.PENDING:
+        return Accepted(account, fresh=False, proven=proven)
+    if password is not None and not proven:
+        raise refusals.AlreadyActivated("Please use the link from your e-mail to set a password.")
+    account.name = name.strip() or account.name
+    account.interface_language = profile.checked_language(language)
+    account.timezone = profile.checked_timezone(timezone)
+    account.status, account.initialized_at = AccountStatus.ACTIVE, clock.now()
+    account.save(update_fields=["name", "interface_language", "timezone", "status", "initialized_at", "updated_at"])
+    if password is not None:
+        accounts.set_password(account=account, password=password)
+    return Accepted(account, fresh=True, proven=proven)
+
+
+def bring_password(*, token: str, email: str, password: str) -> None:
+    """At a sign-in with an invitation: a waiting account without a password gets this one and becomes active.
+
+    A link that is not good any more is no obstacle to signing in. Raises InvitationMismatch.
+    """
+    found = check(token)
+    if found is None:
+        return
+    row, _ = found
+    if row.email != Account.objects.normalize_email(email):
+        raise refusals.InvitationMismatch
+    account = row.account
+    if account is None or account.status != AccountStatus.PENDING or not _proves_the_address(row, account):
+        return
+    accept(token=token, language=account.interface_language, timezone=account.timezone, password=password)
+
+
+def _issue(tenant: Tenant, account: Account, *, mailed: bool) -> str:
+    data = {"tenant_id": str(tenant.pk), MAILED: mailed}
+    issued = challenges.create(Purpose.INVITE, email=account.email, account=account, data=data, code=False)
+    query = urlencode({"workspace_id": str(tenant.pk), "email": account.email, "token": issued.token})
+    return f"{settings.PUBLIC_URL}/activate?{query}"
+
+
+def _tenant_of(row: Challenge) -> UUID | None:
+    return ids.parse(row.data.get("tenant_id"))
+
+
+def _proves_the_address(row: Challenge, account: Account) -> bool:
+    if row.data.get(MAILED):
+        return True
+    elsewhere = Membership.objects.filter(account=account).exclude(tenant_id=_tenant_of(row))
+    return not mail_is_set_up() and not elsewhere.exists()
