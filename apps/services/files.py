@@ -190,6 +190,14 @@ def previewable(principal: Principal, file_id: UUID | str) -> UploadFile:
     return row
 
 
+def beginning(principal: Principal, file_id: UUID | str) -> str:
+    """How a document begins, as far as its preview is made. Raises as ``previewable``, and UnsupportedFileType for media."""
+    row = previewable(principal, file_id)
+    if kind_of(row.extension) != "document":
+        raise UnsupportedFileType
+    return previews.text_of(row)
+
+
 def signed_url(row: UploadFile) -> str:
     """An address that shows the file to whoever has it, for an hour."""
     return _signed(row, "file-preview")

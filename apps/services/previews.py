@@ -43,6 +43,13 @@ def make(file_id: UUID | str) -> str:
     return row.preview_state
 
 
+def text_of(row: UploadFile) -> str:
+    """How the file begins; for a plain text also before the job has run."""
+    if row.preview_state == PreviewState.WAITING and not is_drawn(row.mime_type):
+        _read(row)
+    return row.preview_text
+
+
 def give_up(file_id: UUID | str) -> None:
     UploadFile.objects.filter(pk=file_id, preview_state=PreviewState.WAITING).update(preview_state=PreviewState.FAILED)
 

@@ -16,7 +16,7 @@ from apps.services import apps, files, stored_bytes
 from difyproj.infra import jobs
 from difyproj.infra.storage import LocalStorage, get_storage
 from difyproj.kernel import clock, ids
-from difyproj.kernel.errors import FileAccessDenied, FileNotFound
+from difyproj.kernel.errors import FileAccessDenied, FileNotFound, UnsupportedFileType
 from difyproj.kernel.principal import ActorKind, Principal, Tier
 from difyproj.testing.cast import Cast, Person
 
@@ -37,7 +37,7 @@ def end_user(app: App, name: str = "u1", tier: Tier = Tier.WEB) -> Principal:
 
 
 def keep(owner: Principal, content: bytes = PNG, name: str = "cat.png") -> UploadFile:
-    file = SimpleUploadedFile(name, content, "image/png")
+    file = SimpleUploadedFile(name, content, "text/plain" if name.endswith(".txt") else "image/png")
     return asyncio.run(files.keep(files.plan(owner=owner, file=file), file))
 
 
@@ -87,6 +87,15 @@ def test_an_app_looks_at_files_of_its_messages_only(cast: Cast) -> None:
     row = keep(account(cast.alice))
     with pytest.raises((FileNotFound, FileAccessDenied)):
         files.previewable(end_user(app_of(cast.alice)), row.pk)
+
+
+def test_a_document_is_read_at_once_and_media_are_not(cast: Cast) -> None:
+    text = keep(account(cast.alice), b"Once upon a time", "a.txt")
+    assert files.beginning(account(cast.alice), text.pk) == "Once upon a time"
+    with pytest.raises(UnsupportedFileType):
+        files.beginning(account(cast.alice), keep(account(cast.alice)).pk)
+    with pytest.raises(FileNotFound):
+        files.beginning(account(cast.eve), text.pk)
 
 
 def due_now() -> int:
