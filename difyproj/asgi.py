@@ -17,6 +17,7 @@ from channels.routing import URLRouter
 
 from apps import generation
 from apps.api import sockets
+from apps.api.web import sockets as web_sockets
 from difyproj.tiers import health
 from difyproj.tiers.handler import ApiHandler
 
@@ -27,7 +28,7 @@ Send = Callable[[Message], Awaitable[None]]
 API_PREFIXES = ("/v1/", "/api/", "/console/api/", "/files/")
 
 api = ApiHandler()
-websockets = URLRouter(sockets.routes)
+websockets = URLRouter([*web_sockets.routes, *sockets.routes])
 
 
 class Application:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from uuid import UUID
 
 from channels.generic.websocket import AsyncWebsocketConsumer
 from django.urls import re_path
@@ -38,13 +39,21 @@ class AppSocket(TierSocket):
         return Principal(app.tenant_id, ActorKind.END_USER, end_user.pk, Tier.SERVICE, app.pk)
 
 
-class ChatSocket(AppSocket):
-    """``{"action": "send", ...}`` with the fields of the POST, ``{"action": "stop", "task_id", "user"}``."""
+class AskingSocket(TierSocket):
+    """``{"action": "send", ...}`` with the fields of the POST, ``{"action": "stop", "task_id": ...}``."""
+
+    def generate(self, message: dict[str, Any]) -> tuple[Principal, UUID]:
+        """Who asked, and the run that began. In a thread of the database."""
+        raise NotImplementedError
+
+    def asker(self, message: dict[str, Any]) -> Principal:
+        """Who sent the message."""
+        raise NotImplementedError
 
     async def perform(self, message: dict[str, Any]) -> None:
         action = message.get("action", "send")
         if action == "send":
-            principal, run_id = await db.run(self._generate, message)
+            principal, run_id = await db.run(self.generate, message)
             self.follow(await generation.subscribe(principal, run_id))
         elif action == "stop":
             await db.run(self._stop, message)
@@ -52,7 +61,35 @@ class ChatSocket(AppSocket):
         else:
             raise InvalidParam("action must be send or stop.", params="action")
 
-    def _generate(self, message: dict[str, Any]) -> tuple[Principal, Any]:
+    def _stop(self, message: dict[str, Any]) -> None:
+        principal, key = self.asker(message), ids.parse(message.get("task_id"))
+        if key is not None:
+            generation.stop(principal, key)
+
+
+class FollowingSocket(TierSocket):
+    """Follows one run from ``?after=`` to its end."""
+
+    def follower(self, fields: dict[str, Any]) -> Principal:
+        """Who follows; ``fields`` are those of the address. In a thread of the database."""
+        raise NotImplementedError
+
+    async def begin(self) -> None:
+        fields = read(requests.AfterFields, query_of(self.scope))
+        key = ids.parse(self.scope["url_route"]["kwargs"]["task_id"])
+        if key is None:
+            raise generation.RunNotFound
+        principal = await db.run(self.follower, fields)
+        self.follow(await generation.subscribe(principal, key, after=fields["after"]), then_close=True)
+
+    async def perform(self, message: dict[str, Any]) -> None:
+        raise InvalidParam("This socket only sends.")
+
+
+class ChatSocket(AppSocket, AskingSocket):
+    """Every message names its ``user``."""
+
+    def generate(self, message: dict[str, Any]) -> tuple[Principal, UUID]:
         app = self.row.app
         assert app is not None
         throttling.check_token(self.row)
@@ -61,30 +98,16 @@ class ChatSocket(AppSocket):
         asked = generate_request(fields, accepted_trace_id(fields.get("trace_id")), streaming=True)
         return principal, generation.generate(principal, app, asked)
 
-    def _stop(self, message: dict[str, Any]) -> None:
-        principal = self.principal_of(read(requests.UserFields, message)["user"])
-        key = ids.parse(message.get("task_id"))
-        if key is not None:
-            generation.stop(principal, key)
+    def asker(self, message: dict[str, Any]) -> Principal:
+        return self.principal_of(read(requests.UserFields, message)["user"])
 
 
-class RunSocket(AppSocket):
-    """Follow one run from ``?after=`` to its end. ``?user=`` names who asked; without it the key's authority counts."""
+class RunSocket(AppSocket, FollowingSocket):
+    """``?user=`` names who asked; without it the key's authority counts."""
 
-    async def begin(self) -> None:
-        fields = read(requests.AfterFields, query_of(self.scope))
-        key = ids.parse(self.scope["url_route"]["kwargs"]["task_id"])
-        if key is None:
-            raise generation.RunNotFound
-        principal = await db.run(self._principal, fields.get("user"))
-        self.follow(await generation.subscribe(principal, key, after=fields["after"]), then_close=True)
-
-    async def perform(self, message: dict[str, Any]) -> None:
-        raise InvalidParam("This socket only sends.")
-
-    def _principal(self, user: str | None) -> Principal:
-        if user:
-            return self.principal_of(user)
+    def follower(self, fields: dict[str, Any]) -> Principal:
+        if fields.get("user"):
+            return self.principal_of(fields["user"])
         return Principal(self.row.tenant_id, ActorKind.APP_KEY, self.row.pk, Tier.SERVICE, self.row.app_id)
 
 

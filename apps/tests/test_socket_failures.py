@@ -94,7 +94,7 @@ async def test_a_socket_whose_records_broke_off_is_closed(
 
 async def test_a_message_that_met_a_lost_database_may_be_sent_again(house: Served, monkeypatch: pytest.MonkeyPatch) -> None:
     async with talk(house) as socket:
-        failing(monkeypatch, ChatSocket, "_generate", OperationalError("The database is away."), 1)
+        failing(monkeypatch, ChatSocket, "generate", OperationalError("The database is away."), 1)
         await socket.ask()
         assert (await socket.hear())["status"] == 503
         await socket.ask()
@@ -113,7 +113,7 @@ async def test_a_crash_leaves_no_work_behind(house: Served, monkeypatch: pytest.
         await socket.ask()
         await socket.hear_until("message_end")
         assert len(_watches()) == 1
-        failing(monkeypatch, ChatSocket, "_generate", Odd("odd"), 1)
+        failing(monkeypatch, ChatSocket, "generate", Odd("odd"), 1)
         await socket.ask()
         assert await socket.closed(2) in (1006, 1011)  # servers differ
     assert _watches() == []

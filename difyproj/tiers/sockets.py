@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Sequence
 from typing import Any, ClassVar
 from urllib.parse import parse_qs, urlsplit
 
@@ -62,11 +62,29 @@ class TierSocket(AsyncWebsocketConsumer):
     async def perform(self, message: dict[str, Any]) -> None:
         raise NotImplementedError
 
+    def may_connect(self, origin: str | None) -> bool:
+        """Whether a page of this origin may open the socket, before anything is known of the caller."""
+        return origin_allowed(origin, self.host)
+
+    @property
+    def headers(self) -> dict[bytes, bytes]:
+        return dict(self.scope["headers"])
+
+    @property
+    def origin(self) -> str | None:
+        """The page's; programs send none."""
+        given = self.headers.get(b"origin")
+        return None if given is None else given.decode("latin-1")
+
+    @property
+    def host(self) -> str:
+        return self.headers.get(b"host", b"").decode("latin-1")
+
     async def begin(self) -> None:
         """Called once the token is known to be good. What it raises closes the socket."""
 
     async def connect(self) -> None:
-        if not origin_allowed(dict(self.scope["headers"])):
+        if not self.may_connect(self.origin):
             await self.close(code=FORBIDDEN_ORIGIN)
             return
         offered = self.scope.get("subprotocols") or []
@@ -193,14 +211,10 @@ def parse(text: str | None) -> dict[str, Any]:
     return message
 
 
-def origin_allowed(headers: dict[bytes, bytes]) -> bool:
-    """Programs send no Origin; pages must come from this host or from one that settings name."""
-    origin = headers.get(b"origin")
-    if origin is None:
-        return True
-    text = origin.decode("latin-1")
-    allowed = settings.WEBSOCKET_ORIGINS
-    return "*" in allowed or text in allowed or _host_of(text) == headers.get(b"host", b"").decode("latin-1")
+def origin_allowed(origin: str | None, host: str, also: Sequence[str] = ()) -> bool:
+    """Programs send no Origin; pages must come from this host, or from one that settings or ``also`` name."""
+    allowed = (*settings.WEBSOCKET_ORIGINS, *also)
+    return origin is None or "*" in allowed or origin in allowed or _host_of(origin) == host
 
 
 def _host_of(origin: str) -> str | None:

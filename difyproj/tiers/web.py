@@ -18,7 +18,7 @@ from apps.services import passports
 from apps.services.passports import Visit
 from difyproj.kernel import logs
 from difyproj.kernel.errors import DomainError, NotChatApp, Unauthorized
-from difyproj.kernel.principal import ActorKind, Principal, Tier
+from difyproj.kernel.principal import Principal
 
 from . import cookies
 from .authentication import bearer
@@ -51,8 +51,7 @@ class PassportAuthentication(BaseAuthentication):
 
     def authenticate(self, request: Request) -> tuple[Principal, Visit]:
         visit = passports.authenticate(passport_of(request), code=request.headers.get(HEADER_CODE, ""))
-        app = visit.app
-        return Principal(app.tenant_id, ActorKind.END_USER, visit.end_user.pk, Tier.WEB, app.pk), visit
+        return visit.principal, visit
 
     def authenticate_header(self, request: Request) -> str:
         return 'Bearer realm="api"'
