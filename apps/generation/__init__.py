@@ -17,6 +17,7 @@ from .invoke import (
     plan_transcript,
     speak,
     transcribe,
+    voices,
     write_title,
 )
 from .openai_wire import ChatCompletionWire
@@ -51,5 +52,6 @@ __all__ = [
     "stop_all",
     "subscribe",
     "transcribe",
+    "voices",
     "write_title",
 ]

@@ -35,6 +35,7 @@ from difyproj.kernel.principal import Tier
 from difyproj.model_runtime import catalogue
 from difyproj.model_runtime.base import Credential, ModelRequest, ModelType
 from difyproj.model_runtime.messages import Delta, PromptMessage
+from difyproj.model_runtime.model_facts import Voice
 from workflows.engine.node import HistoryTurn
 
 from .ports import runtime
@@ -194,6 +195,17 @@ def plan_speech(app: App, text: str, *, voice: str) -> SpeechPlan:
     if not text.strip():
         raise InvalidParam("There is no text to speak.", params="text")
     return SpeechPlan(default_call(app, ModelType.TTS), text, voice or section.voice or "")
+
+
+def voices(app: App, language: str) -> Sequence[Voice]:
+    """The voices of the workspace's default model, those that are made for the language if there are any.
+
+    Raises ProviderNotInitialize without a default model.
+    """
+    call = default_call(app, ModelType.TTS)
+    known = catalogue.facts(call.provider, call.model, ModelType.TTS).voices
+    tongue = language.split("-")[0].lower()
+    return [voice for voice in known if any(one.split("-")[0].lower() == tongue for one in voice.languages)] or known
 
 
 def speak(plan: SpeechPlan) -> AsyncIterator[bytes]:

@@ -11,7 +11,7 @@ from django.db.models import Q, QuerySet
 from apps.models import App, Conversation, EndUser, Feedback, Message, MessageFile
 from difyproj.kernel import ids
 from difyproj.kernel.errors import InvalidParam, NotFound
-from difyproj.kernel.principal import Principal
+from difyproj.kernel.principal import ActorKind, Principal
 
 from .conversations import Window
 
@@ -26,6 +26,18 @@ def get(end_user: EndUser, message_id: UUID | str) -> Message:
     """The end user's own message. Raises MessageNotFound."""
     key = ids.parse(message_id)
     rows = Message.objects.select_related("conversation").filter(end_user=end_user, conversation__is_deleted=False)
+    found = rows.filter(pk=key).first() if key else None
+    if found is None:
+        raise MessageNotFound
+    return found
+
+
+def of_asker(principal: Principal, message_id: UUID | str) -> Message:
+    """The message that the principal, an end user or an account, asked its app. Raises MessageNotFound."""
+    key = ids.parse(message_id)
+    asker = "account_id" if principal.actor_kind is ActorKind.ACCOUNT else "end_user_id"
+    rows = Message.objects.visible_to(principal).select_related("conversation")
+    rows = rows.filter(tier=principal.tier, conversation__is_deleted=False, **{asker: principal.actor_id})
     found = rows.filter(pk=key).first() if key else None
     if found is None:
         raise MessageNotFound

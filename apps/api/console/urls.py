@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from django.urls import URLPattern
 
-from . import annotation, apps, keys, logs, model_config, site, statistics, tracing
+from . import annotation, apps, debug, keys, logs, model_config, site, speech, statistics, tracing
 
 urlpatterns: list[URLPattern] = [
     *annotation.routes,
     *apps.routes,
+    *debug.routes,
     *keys.routes,
     *logs.routes,
     *model_config.routes,
     *site.routes,
+    *speech.routes,
     *statistics.routes,
     *tracing.routes,
 ]
