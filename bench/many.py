@@ -2,7 +2,7 @@
 
 `.venv/bin/python -m bench.many [--messages 1000000] [--calls 200] [--postgres URL]`
 
-The rows are made by one statement for each table, from a conversation that was really asked; server, session and calls are real.
+The rows are made by one statement for each table, from a conversation that was really asked; server and calls are real.
 """
 
 from __future__ import annotations

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from django.urls import URLPattern, URLResolver, get_resolver
@@ -15,10 +15,15 @@ METHODS = ("get", "post", "put", "patch", "delete")
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """One path of the table with the methods it serves; ``path`` has ``{names}`` for its parameters."""
+    """One path of the table with the methods it serves; ``path`` has ``{names}`` for its parameters.
+
+    ``view`` is the viewset's class and ``actions`` its action by method, where there is one.
+    """
 
     path: str
     methods: tuple[str, ...]
+    view: Any = None
+    actions: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def parameters(self) -> list[str]:
@@ -36,7 +41,8 @@ def _walk(patterns: list[Any], above: str) -> Iterator[Route]:
         if isinstance(pattern, URLResolver):
             yield from _walk(pattern.url_patterns, path)
         elif isinstance(pattern, URLPattern):
-            yield Route(f"/{path}", _methods(pattern.callback))
+            view: Any = pattern.callback
+            yield Route(f"/{path}", _methods(view), getattr(view, "cls", None), getattr(view, "actions", None) or {})
 
 
 def _methods(view: Any) -> tuple[str, ...]:
