@@ -120,16 +120,31 @@ def run(host: str, port: int, workers: int, beside: Companion | None) -> None:
     )
     try:
         if workers > 1:
-            listening = config.bind_socket()
-            if beside:
-                beside.start()
-            Multiprocess(config, sockets=[listening]).run()
+            Servers(config, beside).run()
         else:
             Server(config, beside).run()
     finally:
         if beside:
             beside.end()
     sys.exit(0)
+
+
+class Servers(Multiprocess):
+    """Several web processes, and one worker that is told to end together with them."""
+
+    def __init__(self, config: uvicorn.Config, beside: Companion | None) -> None:
+        super().__init__(config, sockets=[config.bind_socket()])
+        self._beside = beside
+
+    def init_processes(self) -> None:
+        super().init_processes()
+        if self._beside:
+            self._beside.start()
+
+    def terminate_all(self) -> None:
+        if self._beside:
+            self._beside.ask_to_end()
+        super().terminate_all()
 
 
 class Server(uvicorn.Server):
