@@ -162,7 +162,7 @@ class KeyList(Shape):
     data = KeyRecord(many=True)  # type: ignore[assignment]
 
 
-class ExportRecord(Shape):
+class AppExport(Shape):
     data = serializers.CharField(help_text="The DSL file, YAML.")  # type: ignore[assignment]
 
 

@@ -72,7 +72,7 @@ class Apps(AppViewSet):
     def update(self, request: Request, app_id: str) -> Response:
         return self.change(app_id, **self.body(app_requests.AppFields))
 
-    @extend_schema(operation_id="deleteApp", responses={204: None})
+    @extend_schema(operation_id="deleteApp", request=None, responses={204: None})
     def destroy(self, request: Request, app_id: str) -> Response:
         generation.stop_all(app_removal.begin(self.app(app_id), by=self.principal.actor_id))
         return Response(status=204)
@@ -82,7 +82,7 @@ class Apps(AppViewSet):
         fields = self.body(app_requests.CopyFields)
         return self.page_of(apps.copy(self.app(app_id), by=self.principal.actor_id, **fields), 201)
 
-    @extend_schema(operation_id="exportApp", parameters=[app_requests.ExportFields], responses=app_records.ExportRecord)
+    @extend_schema(operation_id="exportApp", parameters=[app_requests.ExportFields], responses=app_records.AppExport)
     def export(self, request: Request, app_id: str) -> Response:
         fields = self.query(app_requests.ExportFields)
         return Response({"data": dsl.export(self.app(app_id), include_secret=fields["include_secret"])})

@@ -26,7 +26,7 @@ class AppKeys(ConsoleViewSet):
         row, token = app_keys.create(self.app(app_id))
         return Response(app_records.NewKeyRecord(row, context={"token": token}).data, status=201)
 
-    @extend_schema(operation_id="deleteAppKey", responses={204: None})
+    @extend_schema(operation_id="deleteAppKey", request=None, responses={204: None})
     def destroy(self, request: Request, app_id: str, key_id: str) -> Response:
         app_keys.delete(self.app(app_id), key_id)
         return Response(status=204)

@@ -83,7 +83,7 @@ class TraceConfig(ConsoleViewSet):
         self.body(ProviderFields)
         raise TraceConfigNotExist
 
-    @extend_schema(operation_id="deleteTraceConfig", parameters=[ProviderFields], responses={204: None})
+    @extend_schema(operation_id="deleteTraceConfig", parameters=[ProviderFields], request=None, responses={204: None})
     def destroy(self, request: Request, app_id: str) -> Response:
         self.app(app_id)
         self.query(ProviderFields)
