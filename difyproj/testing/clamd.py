@@ -46,6 +46,9 @@ class FakeClamd:
         command = await reader.readuntil(b"\0")
         writer.write(await self._verdict(reader) if command == b"zINSTREAM\0" else b"UNKNOWN COMMAND\0")
         await writer.drain()
+        # Closed with unread bytes, the connection would be reset, and the answer might be lost.
+        while await reader.read(65536):
+            pass
         writer.close()
 
     async def _verdict(self, reader: asyncio.StreamReader) -> bytes:
