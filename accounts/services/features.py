@@ -1,4 +1,4 @@
-"""What this instance and its workspaces can do, as the contract's two objects tell it: from settings and rows, never guessed."""
+"""What this instance and its workspaces can do, as the contract's objects tell it: from settings and rows."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def system() -> dict[str, Any]:
         "enable_email_password_login": True,
         "enable_explore_banner": False,
         "enable_marketplace": False,
-        "enable_social_oauth_login": bool(getattr(settings, "SIGN_IN_PROVIDERS", ())),
+        "enable_social_oauth_login": bool(settings.SIGN_IN_PROVIDERS),
         "enable_trial_app": False,
         "is_allow_create_workspace": settings.ALLOW_CREATE_WORKSPACE,
         "is_allow_register": settings.ALLOW_REGISTER,
@@ -53,6 +53,16 @@ def system() -> dict[str, Any]:
             "sso_config": {"protocol": ""},
         },
     }  # fmt: skip
+
+
+def version() -> dict[str, Any]:
+    return {
+        "version": settings.APP_VERSION,
+        "release_date": "",
+        "release_notes": "",
+        "can_auto_update": False,
+        "features": {"can_replace_logo": True, "model_load_balancing_enabled": True},
+    }
 
 
 def of_tenant(tenant: Tenant) -> dict[str, Any]:

@@ -8,7 +8,7 @@ and it is believed as long as nobody else has invited this person.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 from urllib.parse import urlencode
 from uuid import UUID
 
@@ -21,6 +21,14 @@ from accounts.services.features import mail_is_set_up
 from difyproj.kernel import clock, ids
 
 MAILED: Final = "mailed"
+
+
+class Invitation(NamedTuple):
+    """A link that is still good."""
+
+    row: Challenge
+    tenant: Tenant
+    account: Account
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +67,8 @@ def invite(*, tenant: Tenant, email: str, role: str, invited_by: Account, langua
     return shown
 
 
-def check(token: str, *, email: str = "", tenant_id: str = "") -> tuple[Challenge, Tenant] | None:
-    """The invitation behind a link that is still good, and its tenant; None for any other."""
+def check(token: str, *, email: str = "", tenant_id: str = "") -> Invitation | None:
+    """The invitation behind a link that is still good; None for any other, and for who is no member any more."""
     row = challenges.look(token, Purpose.INVITE)
     if row is None or row.account is None or (email and Account.objects.normalize_email(email) != row.email):
         return None
@@ -68,7 +76,7 @@ def check(token: str, *, email: str = "", tenant_id: str = "") -> tuple[Challeng
         return None
     members = Membership.objects.for_tenant(_tenant_of(row)).filter(account=row.account).select_related("tenant")
     membership = members.first()
-    return (row, membership.tenant) if membership else None
+    return Invitation(row, membership.tenant, row.account) if membership else None
 
 
 @transaction.atomic
@@ -83,11 +91,12 @@ def accept(
     tenant_id: str = "",
 ) -> Accepted:
     """Spends the link. A waiting account becomes active; one that is active stays as it is. Raises AlreadyActivated."""
-    if check(token, email=email, tenant_id=tenant_id) is None:
+    found = check(token, email=email, tenant_id=tenant_id)
+    if found is None:
         raise refusals.AlreadyActivated
-    row = challenges.take(token, Purpose.INVITE, stage=challenges.SENT)
-    account = Account.objects.select_for_update().get(pk=row.account_id)
-    proven = _proves_the_address(row, account)
+    challenges.take(token, Purpose.INVITE, stage=challenges.SENT)
+    account = Account.objects.select_for_update().get(pk=found.account.pk)
+    proven = _proves_the_address(found)
     if account.status != AccountStatus.PENDING:
         return Accepted(account, fresh=False, proven=proven)
     if password is not None and not proven:
@@ -110,13 +119,11 @@ def bring_password(*, token: str, email: str, password: str) -> None:
     found = check(token)
     if found is None:
         return
-    row, _ = found
-    if row.email != Account.objects.normalize_email(email):
+    if found.row.email != Account.objects.normalize_email(email):
         raise refusals.InvitationMismatch
-    account = row.account
-    if account is None or account.status != AccountStatus.PENDING or not _proves_the_address(row, account):
-        return
-    accept(token=token, language=account.interface_language, timezone=account.timezone, password=password)
+    account = found.account
+    if account.status == AccountStatus.PENDING and not account.has_usable_password() and _proves_the_address(found):
+        accept(token=token, language=account.interface_language, timezone=account.timezone, password=password)
 
 
 def _issue(tenant: Tenant, account: Account, *, mailed: bool) -> str:
@@ -126,12 +133,12 @@ def _issue(tenant: Tenant, account: Account, *, mailed: bool) -> str:
     return f"{settings.PUBLIC_URL}/activate?{query}"
 
 
-def _tenant_of(row: Challenge) -> UUID | None:
-    return ids.parse(row.data.get("tenant_id"))
+def _tenant_of(row: Challenge) -> UUID:
+    return UUID(row.data["tenant_id"])
 
 
-def _proves_the_address(row: Challenge, account: Account) -> bool:
-    if row.data.get(MAILED):
+def _proves_the_address(found: Invitation) -> bool:
+    if found.row.data[MAILED]:
         return True
-    elsewhere = Membership.objects.filter(account=account).exclude(tenant_id=_tenant_of(row))
+    elsewhere = Membership.objects.filter(account=found.account).exclude(tenant=found.tenant)
     return not mail_is_set_up() and not elsewhere.exists()

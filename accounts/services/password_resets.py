@@ -32,8 +32,8 @@ def reset(*, token: str, password: str, repeated: str) -> Account:
     if password != repeated:
         raise refusals.PasswordMismatch
     proven = challenges.take(token, Purpose.RESET_PASSWORD)
-    account = Account.objects.select_for_update().filter(pk=proven.account_id, email=proven.email).first()
-    if account is None or account.status == AccountStatus.CLOSED:
+    account = Account.objects.select_for_update().filter(email=proven.email).first()
+    if account is None or account.pk != proven.account_id or account.status == AccountStatus.CLOSED:
         raise refusals.AccountNotFound
     if account.status == AccountStatus.BANNED:
         raise refusals.AccountBanned

@@ -8,9 +8,8 @@ from dataclasses import dataclass
 
 from django.conf import settings
 from django.contrib.auth.hashers import UNUSABLE_PASSWORD_PREFIX, check_password
-from django.db import transaction
 
-from accounts.models import Account, AccountStatus, Membership, Purpose, Session, SessionScope
+from accounts.models import Account, AccountStatus, Purpose, Session, SessionScope
 from accounts.services import accounts, challenges, invitations, members, refusals, registration, second_factor, sessions
 from accounts.services.second_factor import SecondFactorRequired, SecondFactorWrong
 from accounts.services.sessions import Caller, Tokens

@@ -31,13 +31,13 @@ def read(request: Request, bare: str) -> str:
 def set_console(response: HttpResponseBase, tokens: Tokens) -> None:
     refresh_life = timedelta(days=settings.REFRESH_TOKEN_EXPIRE_DAYS)
     access_life = timedelta(minutes=settings.ACCESS_TOKEN_EXPIRE_MINUTES)
-    _set(response, ACCESS, tokens.access, access_life)
-    _set(response, REFRESH, tokens.refresh, refresh_life)
-    _set(response, CSRF, tokens.csrf, access_life, for_scripts=True)
+    put(response, ACCESS, tokens.access, access_life)
+    put(response, REFRESH, tokens.refresh, refresh_life)
+    put(response, CSRF, tokens.csrf, access_life, for_scripts=True)
 
 
 def set_web(response: HttpResponseBase, tokens: Tokens) -> None:
-    _set(response, WEB_ACCESS, tokens.access, timedelta(minutes=settings.ACCESS_TOKEN_EXPIRE_MINUTES))
+    put(response, WEB_ACCESS, tokens.access, timedelta(minutes=settings.ACCESS_TOKEN_EXPIRE_MINUTES))
 
 
 def clear(response: Any, *bare: str) -> None:
@@ -50,7 +50,7 @@ def clear_console(response: HttpResponseBase) -> None:
     clear(response, ACCESS, REFRESH, CSRF)
 
 
-def _set(response: Any, bare: str, value: str, life: timedelta, *, for_scripts: bool = False) -> None:
+def put(response: Any, bare: str, value: str, life: timedelta, *, for_scripts: bool = False) -> None:
     response.set_cookie(
         name(bare),
         value,

@@ -1,8 +1,8 @@
-"""Before anybody signs in: is the instance up, set up, and which version is it."""
+"""Before anybody signs in: is the instance up, set up, which version is it, and what can it do."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from django.urls import path
 from drf_spectacular.utils import extend_schema
@@ -10,8 +10,13 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from accounts.services import instance
+from accounts.api.features import SystemFeaturesRecord
+from accounts.services import features, instance
+from difyproj.tiers import cookies
 from difyproj.tiers.console import OpenConsoleViewSet
+from difyproj.tiers.parsers import FastJSONParser
+
+INIT_COOKIE: Final = "init_validated"
 
 
 class ResultRecord(serializers.Serializer[Any]):
@@ -30,6 +35,31 @@ class SetupFields(serializers.Serializer[Any]):
     language = serializers.CharField(max_length=32, required=False, default="en-US")
 
 
+class InitState(serializers.Serializer[Any]):
+    status = serializers.ChoiceField(["not_started", "finished"])
+
+
+class InitFields(serializers.Serializer[Any]):
+    password = serializers.CharField(max_length=1024, trim_whitespace=False)
+
+
+class VersionQuery(serializers.Serializer[Any]):
+    current_version = serializers.CharField(max_length=64, required=False, default="", allow_blank=True)
+
+
+class VersionFeaturesRecord(serializers.Serializer[Any]):
+    can_replace_logo = serializers.BooleanField()
+    model_load_balancing_enabled = serializers.BooleanField()
+
+
+class VersionRecord(serializers.Serializer[Any]):
+    version = serializers.CharField()
+    release_date = serializers.CharField()
+    release_notes = serializers.CharField()
+    can_auto_update = serializers.BooleanField()
+    features = VersionFeaturesRecord()
+
+
 class Ping(OpenConsoleViewSet):
     tag = "System"
 
@@ -40,6 +70,7 @@ class Ping(OpenConsoleViewSet):
 
 class Setup(OpenConsoleViewSet):
     tag = "System"
+    parser_classes = (FastJSONParser,)  # type: ignore[assignment]
 
     @extend_schema(operation_id="getSetup", responses=SetupState)
     def retrieve(self, request: Request) -> Response:
@@ -49,11 +80,54 @@ class Setup(OpenConsoleViewSet):
 
     @extend_schema(operation_id="setUp", request=SetupFields, responses={201: ResultRecord})
     def create(self, request: Request) -> Response:
-        instance.set_up(**self.body(SetupFields))
-        return Response({"result": "success"}, status=201)
+        instance.set_up(**self.body(SetupFields), proof=cookies.read(request, INIT_COOKIE))
+        response = Response({"result": "success"}, status=201)
+        cookies.clear(response, INIT_COOKIE)
+        return response
+
+
+class Init(OpenConsoleViewSet):
+    """INIT_PASSWORD, where the operator chose one, comes before the set-up."""
+
+    tag = "System"
+    parser_classes = (FastJSONParser,)  # type: ignore[assignment]
+
+    @extend_schema(operation_id="getInit", responses=InitState)
+    def retrieve(self, request: Request) -> Response:
+        done = instance.init_is_done(cookies.read(request, INIT_COOKIE))
+        return Response({"status": "finished" if done else "not_started"})
+
+    @extend_schema(operation_id="validateInit", request=InitFields, responses={201: ResultRecord})
+    def create(self, request: Request) -> Response:
+        proof = instance.prove_init(**self.body(InitFields), ip=self.ip)
+        response = Response({"result": "success"}, status=201)
+        cookies.put(response, INIT_COOKIE, proof, instance.INIT_LIFE)
+        return response
+
+
+class Version(OpenConsoleViewSet):
+    """What runs here; nobody is asked whether there is something newer."""
+
+    tag = "System"
+
+    @extend_schema(operation_id="getVersion", parameters=[VersionQuery], responses=VersionRecord)
+    def retrieve(self, request: Request) -> Response:
+        self.query(VersionQuery)
+        return Response(features.version())
+
+
+class SystemFeatures(OpenConsoleViewSet):
+    tag = "System"
+
+    @extend_schema(operation_id="getSystemFeatures", responses=SystemFeaturesRecord)
+    def retrieve(self, request: Request) -> Response:
+        return Response(features.system())
 
 
 routes = [
     path("ping", Ping.as_view({"get": "retrieve"})),
     path("setup", Setup.as_view({"get": "retrieve", "post": "create"})),
+    path("init", Init.as_view({"get": "retrieve", "post": "create"})),
+    path("version", Version.as_view({"get": "retrieve"})),
+    path("system-features", SystemFeatures.as_view({"get": "retrieve"})),
 ]

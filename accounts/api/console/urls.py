@@ -4,10 +4,32 @@ from __future__ import annotations
 
 from django.urls import URLPattern
 
-from . import model_credentials, model_providers, system
+from . import (
+    account,
+    login,
+    members,
+    model_credentials,
+    model_providers,
+    oauth,
+    registration,
+    second_factor,
+    sessions,
+    system,
+    workspace_system,
+    workspaces,
+)
 
 urlpatterns: list[URLPattern] = [
     *system.routes,
+    *login.routes,
+    *registration.routes,
+    *oauth.routes,
+    *account.routes,
+    *sessions.routes,
+    *second_factor.routes,
+    *workspaces.routes,
+    *members.routes,
+    *workspace_system.routes,
     *model_credentials.routes,
     *model_providers.routes,
     *model_providers.icon_routes,

@@ -4,4 +4,6 @@ from __future__ import annotations
 
 from django.urls import URLPattern
 
-urlpatterns: list[URLPattern] = []
+from . import access, login
+
+urlpatterns: list[URLPattern] = [*access.routes, *login.routes]
