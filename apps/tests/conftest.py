@@ -9,6 +9,9 @@ import pytest
 from django.conf import settings
 
 from difyproj.testing.process import Installation, ServerProcess, installation, start_upstream
+from difyproj.testing.served import Served
+
+from .console_crew import Crew, gather
 
 
 @pytest.fixture(scope="session")
@@ -32,3 +35,8 @@ def shared(installed: Installation) -> Installation:
     if not (installed.database_url and installed.redis_url):
         pytest.skip("needs PostgreSQL and Redis: set DATABASE_URL and REDIS_URL")
     return installed
+
+
+@pytest.fixture
+async def crew(house: Served) -> Crew:
+    return await gather(house)
