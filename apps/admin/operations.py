@@ -114,8 +114,8 @@ class UploadFileAdmin(Record):
     date_hierarchy = "created_at"
     fieldsets = (
         (None, {"fields": (("name", "shown_size"), ("mime_type", "extension"))}),
-        ("Details", {"fields": (("app", "tenant"), ("end_user", "created_by_role"))}),
-        ("Storage", {"fields": ("key", "hash")}),
+        ("Details", {"fields": (("app", "tenant"), ("end_user", "account_id", "created_by_role"))}),
+        ("Storage", {"fields": ("key", "hash", "preview_state", "preview_key")}),
         ("Identity", {"fields": ("id", "created_at")}),
     )
 

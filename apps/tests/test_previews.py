@@ -5,15 +5,18 @@ from __future__ import annotations
 import io
 import struct
 import zlib
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
 from asgiref.sync import sync_to_async
+from django.conf import settings
+from django.test.utils import override_settings
 from PIL import Image
 
 from apps.models import DoomedBytes, PreviewState, UploadFile
-from apps.services import previews, stored_bytes
+from apps.services import files, previews, stored_bytes
 from difyproj.infra import jobs, thumbnails
 from difyproj.infra.models import Job
 from difyproj.infra.storage import get_storage
@@ -103,6 +106,21 @@ async def test_every_kind_of_image_gets_a_picture(house: Served, name: str, cont
     row, answer = await preview_of(house, content, name, "image/png")
     assert (row.preview_state, answer.headers["Content-Type"]) == ("ready", "image/webp")
     assert max(Image.open(io.BytesIO(answer.body)).size) <= 512
+
+
+async def test_another_storage_does_too(house: Served, tmp_path: Path) -> None:
+    own = {"BACKEND": "django.core.files.storage.FileSystemStorage", "OPTIONS": {"location": str(tmp_path)}}
+    content = picture()
+    with override_settings(STORAGES={**settings.STORAGES, "uploads": own}):
+        row, answer = await preview_of(house, content, "a.png", "image/png")
+        assert (row.preview_state, answer.headers["Content-Type"]) == ("ready", "image/webp")
+        assert (tmp_path / row.key).read_bytes() == content
+        parts = urlsplit(files.signed_url(row))
+        async with house.client.get(f"{house.url}{parts.path}?{parts.query}", headers={"Range": "bytes=4-9"}) as part:
+            assert (part.status, await part.read()) == (206, content[4:10])
+        await sync_to_async(row.delete)()
+        assert await sync_to_async(stored_bytes.remove_due)() == 2
+        assert not get_storage().exists(row.key) and not get_storage().exists(row.picture_key)
 
 
 async def test_a_pdf_gets_its_first_page_and_its_first_words(house: Served) -> None:
