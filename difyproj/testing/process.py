@@ -107,6 +107,8 @@ class Installation:
             "DIFYPROJ_VAR": str(self.folder / "var"),
             "DATABASE_URL": self.database_url,
             "REDIS_URL": self.redis_url,
+            # One Redis serves several installations at once: each has its own jobs.
+            "TASK_QUEUE": f"jobs:{self.folder}",
             "OPENAI_API_KEY": "sk-test-0123456789abcdef",
             "OPENAI_BASE_URL": f"{self.upstream_url}/v1",
             "OPENAI_MODEL": "bench-50-5-5",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import sqlite3
 from typing import Any
 from uuid import UUID
 
@@ -67,11 +66,17 @@ app = make_app(settings.TASK_BROKER_URL, settings.TASK_QUEUE)
 def send(job_id: UUID) -> bool:
     """Give a row's id to the workers. False when the broker is away."""
     try:
-        app.send_task(TASK, (str(job_id),), retry=False, ignore_result=True)
-    except (KombuError, OSError, sqlite3.Error) as error:
+        app.send_task(TASK, (str(job_id),), retry=True, retry_policy=ONCE, ignore_result=True)
+    except _broker_errors() as error:
         logger.warning("The broker is away; the job waits: %s", type(error).__name__, extra={"job_id": str(job_id)})
         return False
     return True
+
+
+def _broker_errors() -> tuple[type[Exception], ...]:
+    """What this kind of broker raises when it is away, also in the middle of a message."""
+    connection = app.connection_for_write()
+    return (KombuError, OSError, *connection.connection_errors, *connection.channel_errors)
 
 
 def _run(job_id: str) -> None:

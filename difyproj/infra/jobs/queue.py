@@ -52,7 +52,7 @@ def enqueue(
                 raise
             continue  # The other one ended meanwhile.
         if delay <= 0:
-            transaction.on_commit(partial(delivery.send_later, row.pk))
+            transaction.on_commit(partial(delivery.send_later, row.pk), robust=True)
         return row
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from datetime import timedelta
+from threading import Lock
 from typing import Any
 from uuid import UUID
 
@@ -25,6 +26,9 @@ LONGEST_ERROR = 2_000
 State = Row.State
 # The holder of what a process without heartbeat runs (a test, a command).
 _without_process = ids.new_id()
+_lock = Lock()
+# Job and holder of each attempt that is under way in this process.
+_under_way: set[tuple[UUID, UUID]] = set()
 
 
 def holder() -> UUID:
@@ -32,19 +36,36 @@ def holder() -> UUID:
     return leases.mine() or _without_process
 
 
+def under_way() -> set[tuple[UUID, UUID]]:
+    """The jobs that this process is running, and in whose name."""
+    with _lock:
+        return set(_under_way)
+
+
 def run_job(job_id: UUID) -> bool:
     """Run one job, if it waits and its time has come. False when there was nothing to do: another has it, or it has ended."""
     row = _claim(job_id)
-    if row is None:
+    if row is None or row.process_id is None:
         return False
+    mark = (row.pk, row.process_id)
+    with _lock:
+        _under_way.add(mark)
+    try:
+        _run(row)
+    finally:
+        with _lock:
+            _under_way.discard(mark)
+    return True
+
+
+def _run(row: Row) -> None:
     try:
         job = JOBS.get(row.kind)(row)
     except (UnknownEntry, TypeError, ImportError) as error:
-        logger.error("A job cannot be loaded.", exc_info=error, extra={"job_id": str(job_id), "kind": row.kind})
+        logger.error("A job cannot be loaded.", exc_info=error, extra={"job_id": str(row.pk), "kind": row.kind})
         _own(row).update(**_ended(State.FAILED), error=_shown(f"{type(error).__name__}: {error}"))
-        return True
+        return
     _attempt(job)
-    return True
 
 
 def run_waiting(*kinds: str, due_only: bool = True) -> int:

@@ -33,13 +33,16 @@ def sweep() -> None:
 
 
 def renew_leases() -> None:
-    """The jobs that this process runs stay its own."""
-    Job.objects.filter(state=Job.State.RUNNING, process_id=run.holder()).update(lease_until=_in(run.LEASE_SECONDS))
+    """The jobs that this process really runs stay its own; one whose end could not be written is released in time."""
+    for job_id, holder in run.under_way():
+        own = Job.objects.filter(pk=job_id, state=Job.State.RUNNING, process_id=holder)
+        own.update(lease_until=_in(run.LEASE_SECONDS))
 
 
 def release_lost() -> int:
     """Jobs whose worker is gone wait again, or fail when they have used up their attempts; how many there were."""
-    running = list(Job.objects.filter(state=Job.State.RUNNING).exclude(process_id=run.holder()))
+    own = {job_id for job_id, _ in run.under_way()}
+    running = [row for row in Job.objects.filter(state=Job.State.RUNNING) if row.pk not in own]
     gone = _gone_from_this_machine({row.process_id for row in running if row.process_id})
     lost = [row for row in running if row.lease_until is None or row.lease_until < clock.now() or row.process_id in gone]
     return sum(_release(row) for row in lost)

@@ -78,6 +78,16 @@ class Duties:
         self._thread.join()
 
     def _run(self) -> None:
+        """Should this ever break, the worker ends: without leases its jobs would be run by others too."""
+        try:
+            self._go_round()
+        finally:
+            connections.close_all()
+            if not self._stopped.is_set():
+                logger.critical("The worker's duties broke; it ends.")
+                end()
+
+    def _go_round(self) -> None:
         since_beat = 0.0
         while not self._stopped.wait(self._sweep_every):
             since_beat += self._sweep_every
@@ -85,7 +95,6 @@ class Duties:
                 since_beat = 0.0
                 self._try(_beat)
             self._try(sweep)
-        connections.close_all()
 
     def _try(self, duty: Callable[[], Any]) -> None:
         for connection in connections.all(initialized_only=True):

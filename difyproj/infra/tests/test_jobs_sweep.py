@@ -12,6 +12,7 @@ from uuid import UUID
 
 import pytest
 from django.db import OperationalError
+from django.utils.connection import ConnectionDoesNotExist
 
 from difyproj.infra import jobs, leases, this_host
 from difyproj.infra.jobs import JOBS, delivery, run, sweep, worker
@@ -99,14 +100,35 @@ def test_a_worker_of_this_machine_that_is_gone_is_not_waited_for() -> None:
     assert (state(here), state(there)) == ("waiting", "running")
 
 
-def test_a_process_never_releases_its_own_jobs_and_renews_their_leases() -> None:
-    row, other = running(lease=-5, process_id=run.holder()), running(lease=5)
-    assert sweep.release_lost() == 0
+def test_a_process_keeps_the_jobs_that_it_runs_and_renews_their_leases(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[bool] = []
+
+    def work(job: jobs.Job) -> None:
+        Job.objects.filter(pk=job.id).update(lease_until=ago(5))
+        assert sweep.release_lost() == 0
+        sweep.renew_leases()
+        other.refresh_from_db()
+        lease = Job.objects.values_list("lease_until", flat=True).get(pk=job.id)
+        seen.extend([lease > ago(-run.LEASE_SECONDS + 5), other.lease_until < ago(-6)])
+
+    other = running(lease=5)
+    monkeypatch.setattr(Swept, "run", work)
+    row = jobs.enqueue(KIND)
+    jobs.run_waiting()
+    assert (state(row), seen) == ("succeeded", [True, True])
+
+
+def test_a_job_whose_end_could_not_be_written_is_released_although_its_worker_lives(monkeypatch: pytest.MonkeyPatch) -> None:
+    row = jobs.enqueue(KIND)
+    with monkeypatch.context() as away:
+        away.setattr(jobs.Job, "own_row", lambda self: Job.objects.none().using("nowhere"))
+        away.setattr(Swept, "retryable", ())
+        with pytest.raises(ConnectionDoesNotExist):
+            jobs.run_job(row.pk)
+    Job.objects.update(lease_until=ago(1))
     sweep.renew_leases()
-    row.refresh_from_db()
-    other.refresh_from_db()
-    assert row.lease_until is not None and row.lease_until > ago(-run.LEASE_SECONDS + 5)
-    assert other.lease_until is not None and other.lease_until < ago(-5)
+    assert sweep.release_lost() == 1
+    assert state(row) == "waiting"
 
 
 def test_a_new_job_is_taken_for_lost_only_after_a_moment(sent: list[UUID]) -> None:
