@@ -7,6 +7,7 @@ from django.urls import include, path
 from drf_spectacular.views import SpectacularRedocView, SpectacularSwaggerView
 
 from accounts.api.console import urls as accounts_console
+from accounts.api.signin import urls as accounts_signin
 from accounts.api.web import urls as accounts_web
 from apps.api.console import urls as apps_console
 from apps.api.service import urls as apps_service
@@ -16,6 +17,7 @@ from difyproj.tiers.docs import ServiceIndex, TierSchema
 
 urlpatterns = [
     path("admin/", admin.site.urls),
+    path("", include(accounts_signin)),
     path("v1/", ServiceIndex.as_view({"get": "retrieve"})),
     path("v1/openapi.json", TierSchema.as_view(urlconf=apps_service), name="v1-schema"),
     path("v1/docs", SpectacularSwaggerView.as_view(url_name="v1-schema"), name="v1-docs"),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 from allauth.socialaccount.models import SocialAccount
 from django.conf import settings
@@ -12,7 +11,6 @@ from django.db import IntegrityError, transaction
 
 from accounts.models import Account, AccountStatus
 from accounts.services import refusals
-from difyproj.kernel import clock
 from difyproj.kernel.errors import DomainError, Forbidden
 
 
@@ -83,18 +81,7 @@ def bind(account: Account, identity: Identity) -> Account:
     return account
 
 
-def _admitted(account: Any) -> Account:
+def _admitted(account: Account) -> Account:
     if account.status in (AccountStatus.BANNED, AccountStatus.CLOSED):
         raise refusals.AccountBanned
-    if account.status == AccountStatus.PENDING:
-        return _activated(account)
     return account
-
-
-@transaction.atomic
-def _activated(account: Account) -> Account:
-    """Somebody who was invited has shown by the provider that the address is theirs."""
-    row = Account.objects.select_for_update().get(pk=account.pk)
-    row.status, row.initialized_at = AccountStatus.ACTIVE, clock.now()
-    row.save(update_fields=["status", "initialized_at", "updated_at"])
-    return row

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
 from uuid import UUID
 
 from accounts.models import Account, Membership, Tenant
 from accounts.policies import Role
-from accounts.services import tenants
+from accounts.services import invitations, tenants
+from difyproj.infra import limits
 from difyproj.kernel import ids
 from difyproj.kernel.errors import DomainError, Forbidden, NotFound
+
+INVITATION_RATE: Final = "500/d"
 
 
 class MemberNotFound(NotFound):
@@ -21,13 +27,34 @@ class CannotOperateSelf(DomainError):
     default_message = "You cannot do this to yourself."
 
 
+class InvalidRole(DomainError):
+    code = "invalid-role"
+    default_message = "role must be one of: admin, editor, normal, dataset_operator."
+
+
+@dataclass(frozen=True, slots=True)
+class Invited:
+    """``url`` is what the inviter may pass on; ``message`` why there is none."""
+
+    email: str
+    url: str = ""
+    message: str = ""
+
+
 def of(tenant: Tenant, *roles: Role) -> list[Membership]:
     """The tenant's members, of these roles if any are named, with their accounts."""
     rows = Membership.objects.for_tenant(tenant).select_related("account").order_by("created_at")
     return list(rows.filter(role__in=roles) if roles else rows)
 
 
+def invite(actor: Membership, *, emails: Sequence[str], role: str, language: str) -> list[Invited]:
+    """One result for each address, in their order: what is wrong with one does not hold up the others."""
+    _demand_grantable(role)
+    return [_invite(actor, email.strip(), role, language) for email in dict.fromkeys(emails)]
+
+
 def change_role(actor: Membership, *, member_id: UUID | str, role: str) -> Membership:
+    _demand_grantable(role)
     return tenants.change_role(membership=_touchable(actor, member_id), role=role)
 
 
@@ -36,6 +63,22 @@ def remove(actor: Membership, *, member_id: UUID | str) -> Account:
     row = _touchable(actor, member_id)
     tenants.remove_member(membership=row)
     return row.account
+
+
+def _invite(actor: Membership, email: str, role: str, language: str) -> Invited:
+    usage = limits.count(group="invitations", key=str(actor.tenant_id), rate=INVITATION_RATE)
+    if usage is not None and usage.limited:
+        return Invited(email, message="Too many invitations were sent. Please try again tomorrow.")
+    try:
+        url = invitations.invite(tenant=actor.tenant, email=email, role=role, invited_by=actor.account, language=language)
+    except DomainError as error:
+        return Invited(email, message=error.message)
+    return Invited(email, url=url)
+
+
+def _demand_grantable(role: str) -> None:
+    if role not in set(Role) or role == Role.OWNER:
+        raise InvalidRole(params="role")
 
 
 def _touchable(actor: Membership, member_id: UUID | str) -> Membership:

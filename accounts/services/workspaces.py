@@ -27,6 +27,10 @@ def of(account: Account) -> list[Membership]:
     return list(rows.select_related("tenant").order_by("created_at"))
 
 
+def membership_in(tenant: Tenant, account: Account) -> Membership:
+    return Membership.objects.for_tenant(tenant).select_related("tenant", "account").get(account=account)
+
+
 @transaction.atomic
 def switch(account: Account, tenant_id: UUID | str) -> Membership:
     """The account works in this tenant from now on. Raises NoTenant where it is no member."""

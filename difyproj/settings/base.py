@@ -15,6 +15,7 @@ from .csp import CONTENT_SECURITY_POLICY as CONTENT_SECURITY_POLICY
 from .database import database, sqlite
 from .env import Env
 from .providers import environment_providers, provider_hosts
+from .sign_in import sign_in_hosts, sign_in_providers
 
 env = Env(os.environ)
 
@@ -132,6 +133,7 @@ AUTH_PASSWORD_VALIDATORS = [
 ACCOUNT_USER_MODEL_USERNAME_FIELD = None
 ACCOUNT_LOGIN_METHODS = {"email"}
 ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*"]
+SOCIALACCOUNT_ADAPTER = "accounts.api.signin.adapter.Adapter"
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = "Lax"
 SECURE_CONTENT_TYPE_NOSNIFF = True
@@ -166,7 +168,12 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
 }
 
 ENVIRONMENT_PROVIDERS = environment_providers(env)
-EGRESS_ALLOW = [*env.words("EGRESS_ALLOW"), *provider_hosts(ENVIRONMENT_PROVIDERS)]
+SIGN_IN_PROVIDERS = sign_in_providers(env)
+EGRESS_ALLOW = [
+    *env.words("EGRESS_ALLOW"),
+    *provider_hosts(ENVIRONMENT_PROVIDERS),
+    *sign_in_hosts(SIGN_IN_PROVIDERS.values()),
+]
 
 ACCESS_TOKEN_EXPIRE_MINUTES = env.integer("ACCESS_TOKEN_EXPIRE_MINUTES", 60, minimum=1)
 REFRESH_TOKEN_EXPIRE_DAYS = env.integer("REFRESH_TOKEN_EXPIRE_DAYS", 30, minimum=1)
@@ -183,6 +190,7 @@ CONSOLE_CORS_ALLOW_ORIGINS = env.words("CONSOLE_CORS_ALLOW_ORIGINS", ("*",))
 WEB_API_CORS_ALLOW_ORIGINS = env.words("WEB_API_CORS_ALLOW_ORIGINS", ("*",))
 
 PUBLIC_URL = env.text("PUBLIC_URL", "http://127.0.0.1:8000").rstrip("/")
+CONSOLE_WEB_URL = env.text("CONSOLE_WEB_URL", "").rstrip("/")
 WEBSOCKET_ORIGINS = env.words("WEBSOCKET_ORIGINS")
 IDEMPOTENCY_KEY_HOURS = env.integer("IDEMPOTENCY_KEY_HOURS", 24, minimum=1)
 API_TOKEN_RATE = env.text("API_TOKEN_RATE", "60000/m")

@@ -18,7 +18,7 @@ class SecretField(serializers.CharField):
         super().__init__(trim_whitespace=False, max_length=LONGEST_PASSWORD, **options)
 
 
-class NameFields(serializers.Serializer[Any]):
+class AccountNameFields(serializers.Serializer[Any]):
     name = serializers.CharField(min_length=3, max_length=30)
 
 
@@ -46,7 +46,7 @@ class TimezoneFields(serializers.Serializer[Any]):
     timezone = serializers.CharField(max_length=64)
 
 
-class PasswordFields(serializers.Serializer[Any]):
+class ChangePasswordFields(serializers.Serializer[Any]):
     password = SecretField(required=False, default="", allow_blank=True, allow_null=True)
     new_password = SecretField()
     repeat_new_password = SecretField()
@@ -66,19 +66,9 @@ class ChangeEmailFields(serializers.Serializer[Any]):
         return value or ""
 
 
-class CodeFields(serializers.Serializer[Any]):
-    email = serializers.EmailField(max_length=255)
-    code = serializers.CharField(max_length=32)
-    token = serializers.CharField(max_length=255)
-
-
 class NewEmailFields(serializers.Serializer[Any]):
     new_email = serializers.EmailField(max_length=255)
     token = serializers.CharField(max_length=255)
-
-
-class EmailFields(serializers.Serializer[Any]):
-    email = serializers.EmailField(max_length=255)
 
 
 class DeletionFields(serializers.Serializer[Any]):
@@ -86,7 +76,7 @@ class DeletionFields(serializers.Serializer[Any]):
     code = serializers.CharField(max_length=32)
 
 
-class FeedbackFields(serializers.Serializer[Any]):
+class ClosingFeedbackFields(serializers.Serializer[Any]):
     email = serializers.EmailField(max_length=255)
     feedback = serializers.CharField(max_length=2000)
 

@@ -11,22 +11,6 @@ from accounts.models import Account, Membership
 from apps.services import avatars
 
 
-class ResultRecord(serializers.Serializer[Any]):
-    result = serializers.CharField(default="success")
-
-
-class SentRecord(ResultRecord):
-    """``data`` is the token that the next step of the flow hands back, together with the code from the mail."""
-
-    data = serializers.CharField()  # type: ignore[assignment]
-
-
-class ValidityRecord(serializers.Serializer[Any]):
-    is_valid = serializers.BooleanField()  # type: ignore[assignment]
-    email = serializers.EmailField()
-    token = serializers.CharField()
-
-
 class AccountRecord(serializers.ModelSerializer[Account]):
     is_password_set = serializers.BooleanField(source="has_usable_password")
     avatar_url = serializers.SerializerMethodField()
