@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import URLPattern
 
-from . import annotation, apps, debug, keys, logs, model_config, site, speech, statistics, tracing
+from . import annotation, apps, debug, keys, logs, model_config, site, speech, statistics, tags, tracing
 
 urlpatterns: list[URLPattern] = [
     *annotation.routes,
@@ -16,5 +16,6 @@ urlpatterns: list[URLPattern] = [
     *site.routes,
     *speech.routes,
     *statistics.routes,
+    *tags.routes,
     *tracing.routes,
 ]
