@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from django.urls import path
 from drf_spectacular.utils import extend_schema
@@ -28,17 +28,21 @@ from ..stream_records import CHAT_STREAM, COMPLETION_STREAM
 from .message_records import MessageDetail, MessageDetailWindow
 
 
-class DebugFields(requests.GenerateFields):
-    """``model_config`` stands in for the saved configuration in this run."""
+class OverrideField(ObjectField):
+    """A configuration that stands in for the saved one in this run."""
 
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**{"required": False, "allow_null": True, **options})
+
+
+class DebugChatFields(requests.ChatFields):
     user = None  # type: ignore[assignment]
-    model_config = ObjectField(required=False, allow_null=True)
+    model_config = OverrideField()
 
 
-class DebugChatFields(DebugFields, requests.ChatFields): ...
-
-
-class DebugCompletionFields(DebugFields, requests.CompletionFields): ...
+class DebugCompletionFields(requests.CompletionFields):
+    user = None  # type: ignore[assignment]
+    model_config = OverrideField()
 
 
 class HistoryFields(requests.Fields):
