@@ -25,7 +25,7 @@ from apps.services import sites
 from difyproj.infra import db
 from difyproj.kernel import errors
 
-from . import access_log, cors
+from . import access_log, cors, safe_headers
 from .actions import RETRY_AFTER_SECONDS, PendingResponse
 from .error_shapes import for_path
 from .errors import HttpError, plain_response
@@ -59,7 +59,7 @@ class ApiHandler:
             await self._give(response, receive, send, log)
 
     async def _give(self, response: HttpResponseBase, receive: Receive, send: Send, log: access_log.Entry) -> None:
-        for name, value in (*log.cors_headers().items(), *log.response_headers().items()):
+        for name, value in (*safe_headers.ALWAYS.items(), *log.cors_headers().items(), *log.response_headers().items()):
             response.headers.setdefault(name, value)
         try:
             await self._send(response, receive, send)
@@ -117,9 +117,11 @@ class ApiHandler:
         except Resolver404 as error:
             raise errors.NotFound("The requested URL was not found on the server.") from error
         request.resolver_match = match
+        safe_headers.give_nonce(request)
         response: HttpResponseBase = match.func(request, *match.args, **match.kwargs)
         if not getattr(response, "is_rendered", True):
             response.render()  # type: ignore[attr-defined]
+        safe_headers.guard_page(request, response)
         return response
 
     async def _send(self, response: HttpResponseBase, receive: Receive, send: Send) -> None:
