@@ -67,7 +67,7 @@ class Channel(virtual.Channel):
         self.lease_seconds = float(connection.client.transport_options.get("lease_seconds", LEASE_SECONDS))
         self._holder = uuid4().hex
         self._lock = Lock()
-        self._file = _open(Path("/", connection.client.virtual_host))
+        self._file = _open(Path(connection.client.virtual_host))
         self._closing = Event()
         self._renewer: Thread | None = None
 

@@ -27,5 +27,7 @@ SECURE_HSTS_PRELOAD = env.flag("SECURE_HSTS_PRELOAD", False)
 SECURE_REFERRER_POLICY = "same-origin"
 if env.flag("TRUST_FORWARDED_PROTO", False):
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+# One-time codes do not belong into logs: what cannot be sent fails visibly.
+EMAIL_BACKEND = env.text("EMAIL_BACKEND", "django.core.mail.backends.smtp.EmailBackend")
 LOG_OUTPUT_FORMAT = env.choice("LOG_OUTPUT_FORMAT", "json", ("text", "json"))
 LOGGING = logging_config(json=LOG_OUTPUT_FORMAT == "json", level=LOG_LEVEL)

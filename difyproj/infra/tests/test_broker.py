@@ -113,7 +113,7 @@ def test_a_channel_renews_by_itself_while_it_works(app: Celery, monkeypatch: pyt
     send(quick)
     with quick.connection_for_read() as connection:
         connection.channel().basic_get(QUEUE)
-        path = Path("/", connection.virtual_host)
+        path = Path(connection.virtual_host)
         first = _visible_at(path)
         deadline = time.monotonic() + 10
         while _visible_at(path) <= first:

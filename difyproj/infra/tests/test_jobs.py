@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from typing import Any
@@ -15,6 +18,7 @@ from difyproj.infra.models import Job
 from difyproj.kernel import clock, ids
 from difyproj.kernel.errors import InvalidParam
 from difyproj.kernel.registry import UnknownEntry
+from difyproj.testing.process import ROOT
 
 pytestmark = pytest.mark.usefixtures("house_db")
 
@@ -256,3 +260,21 @@ def test_run_keeps_to_the_kinds_it_is_given() -> None:
     jobs.enqueue(KIND)
     assert run.run_waiting("infra.mail") == 0
     assert run.run_waiting(KIND) == 1
+
+
+@pytest.mark.parametrize(
+    ("code", "absent"),
+    [
+        ("import difyproj.asgi; from difyproj.infra import jobs, mail", ("celery", "kombu")),
+        (
+            "import sys; sys.argv[1:] = ['work']; import django; django.setup(); import difyproj.infra.jobs.worker",
+            ("apps.admin",),
+        ),
+    ],
+    ids=["a web process starts without the task engine", "a worker starts without the admin"],
+)
+def test_a_process_imports_only_what_it_needs(code: str, absent: tuple[str, ...]) -> None:
+    ask = f"{code}; import sys; print([name for name in {absent} if name in sys.modules])"
+    environment = {**os.environ, "DJANGO_SETTINGS_MODULE": "difyproj.settings.test"}
+    done = subprocess.run([sys.executable, "-c", ask], cwd=ROOT, env=environment, capture_output=True, text=True, timeout=60)
+    assert done.stdout == "[]\n", done.stderr
