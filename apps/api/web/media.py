@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-
 from django.urls import path
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema
@@ -18,14 +16,12 @@ from difyproj.tiers.actions import Deferred
 from difyproj.tiers.speech import SpeechBody
 from difyproj.tiers.web import WebViewSet
 
-from .. import uploads
+from .. import remote, uploads
 from ..records import TranscriptRecord, UploadFileRecord
-from . import records, requests
+from . import requests
 
 SPEECH = "web-speech"
 REMOTE = "web-remote-files"
-# Proxies make one slash of two.
-SCHEME = re.compile(r"^(https?):/+", re.IGNORECASE)
 
 
 class FileUpload(WebViewSet):
@@ -50,33 +46,25 @@ class FileUpload(WebViewSet):
 class RemoteFiles(WebViewSet):
     tag = "Files"
 
-    @extend_schema(operation_id="getRemoteFile", responses=records.RemoteFileInfoRecord)
+    @extend_schema(operation_id="getRemoteFile", responses=remote.RemoteFileInfoRecord)
     def retrieve(self, request: Request, url: str) -> Deferred:
         throttling.check_visitor(self.principal, request, group=REMOTE)
 
         async def look() -> Response:
-            return Response(records.RemoteFileInfoRecord(await remote_files.info(given_url(request, url))).data)
+            return Response(remote.RemoteFileInfoRecord(await remote_files.info(remote.given_url(request, url))).data)
 
         return Deferred(look)
 
-    @extend_schema(
-        operation_id="uploadRemoteFile", request=requests.RemoteFileFields, responses={201: records.RemoteFileRecord}
-    )
+    @extend_schema(operation_id="uploadRemoteFile", request=remote.RemoteFileFields, responses={201: remote.RemoteFileRecord})
     def create(self, request: Request) -> Deferred:
-        url = self.body(requests.RemoteFileFields)["url"]
+        url = self.body(remote.RemoteFileFields)["url"]
         throttling.check_visitor(self.principal, request, group=REMOTE)
 
         async def take() -> Response:
             row = await remote_files.fetch(url, owner=self.principal)
-            return Response(records.RemoteFileRecord(row).data, status=201)
+            return Response(remote.RemoteFileRecord(row).data, status=201)
 
         return Deferred(take)
-
-
-def given_url(request: Request, url: str) -> str:
-    """The address in the path; one that was not encoded has left its query to ours."""
-    query = request.META.get("QUERY_STRING", "")
-    return SCHEME.sub(r"\1://", url) + (f"?{query}" if query else "")
 
 
 class AudioToText(WebViewSet):

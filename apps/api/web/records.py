@@ -8,8 +8,8 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from apps import generation
-from apps.models import Message, Site, UploadFile
-from apps.services import files, icons, sites
+from apps.models import Message, Site
+from apps.services import icons, sites
 from apps.services.passports import Visit
 
 from .. import records
@@ -122,20 +122,3 @@ class CompletionReply(records.CompletionReply):
 
 class ChatReply(records.ChatReply):
     metadata = ReplyMetadata()
-
-
-class RemoteFileInfoRecord(Shape):
-    file_type = serializers.CharField()
-    file_length = serializers.IntegerField()
-
-
-class RemoteFileRecord(records.UploadFileRecord):
-    url = serializers.SerializerMethodField()
-
-    class Meta:
-        model = UploadFile
-        fields = ("id", "name", "size", "extension", "mime_type", "created_by", "created_at", "url")
-        read_only_fields = fields
-
-    def get_url(self, row: UploadFile) -> str:
-        return files.signed_url(row)

@@ -8,8 +8,6 @@ from .. import requests
 from ..fields import CursorField, LimitField
 from ..requests import Fields
 
-MAX_URL = 8192
-
 
 class PassportFields(Fields):
     user_id = serializers.CharField(required=False, allow_blank=True, default="", max_length=255)
@@ -63,7 +61,3 @@ class AfterFields(requests.AfterFields):
 
 class UploadFields(Fields):
     source = serializers.ChoiceField(choices=["datasets"], required=False, allow_blank=True, allow_null=True)  # type: ignore[assignment]
-
-
-class RemoteFileFields(Fields):
-    url = serializers.CharField(max_length=MAX_URL)
