@@ -93,6 +93,10 @@ class AccountAdmin(ServiceAdmin):
             adopt(obj, accounts.create(email=obj.email, name=obj.name, password=password))
             return
         super().save_model(request, obj, form, change)
+        if "status" in form.changed_data:
+            accounts.set_status(account=obj, status=obj.status)
+        if "email" in form.changed_data:
+            accounts.set_email(account=obj, email=obj.email)
         if form.cleaned_data["new_password"]:
             accounts.set_password(account=obj, password=form.cleaned_data["new_password"])
 
@@ -122,6 +126,9 @@ class MembershipAdmin(ServiceAdmin):
         else:
             inviter = acting(request)
             adopt(obj, tenants.add_member(tenant=obj.tenant, account=obj.account, role=obj.role, invited_by=inviter))
+
+    def delete_model(self, request: HttpRequest, obj: Membership) -> None:
+        tenants.remove_member(membership=obj)
 
     @admin.action(description="Make this member the owner", permissions=["change"])
     def make_owner(self, request: HttpRequest, chosen: QuerySet[Membership]) -> None:

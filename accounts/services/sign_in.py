@@ -38,7 +38,7 @@ def with_password(
     if not tried:
         raise InvalidParam("The password is too long.", params="password")
     account = accounts.find(email)
-    _count_try(email, account, visitor.ip)
+    count_try(email, account, visitor.ip)
     if invite_token:
         invitations.bring_password(token=invite_token, email=email, password=tried[-1])
         account = accounts.find(email)
@@ -148,7 +148,7 @@ def _demand_welcome(account: Account, visitor: Visitor) -> None:
         raise refusals.AuthenticationFailed
 
 
-def _count_try(email: str, account: Account | None, ip: str | None) -> None:
+def count_try(email: str, account: Account | None, ip: str | None) -> None:
     """Count before the password is looked at, so that no number of tries at once gets around the limit.
 
     An account's tries are counted since it last signed in or changed its password.

@@ -16,7 +16,16 @@ PAGES = {
         ("Accounts", "person", "accounts.account"),
         ("Memberships", "group", "accounts.membership"),
         ("Model credentials", "key", "accounts.modelcredential"),
+        ("Model settings", "tune", "accounts.modelsetting"),
         ("Default models", "star", "accounts.defaultmodel"),
+        ("Tags", "label", "accounts.tag"),
+        ("Tag bindings", "sell", "accounts.tagbinding"),
+    ],
+    "Signing in": [
+        ("Sessions", "devices", "accounts.session"),
+        ("Second factors", "phonelink_lock", "mfa.authenticator"),
+        ("Sign-in providers", "login", "socialaccount.socialaccount"),
+        ("Codes and links", "mark_email_read", "accounts.challenge"),
     ],
     "Apps": [
         ("Apps", "smart_toy", "apps.app"),
@@ -64,6 +73,7 @@ UNFOLD: dict[str, Any] = {
     "SITE_URL": None,
     "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": lambda request: static("difyproj/icon.svg")}],
     "SHOW_VIEW_ON_SITE": False,
+    "LOGIN": {"form": "accounts.api.signin.admin_form.LoginForm"},
     "STYLES": [lambda request: static("difyproj/admin.css")],
     "SIDEBAR": {
         "navigation": [
