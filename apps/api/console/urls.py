@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from django.urls import URLPattern
 
-from . import annotation, apps, debug, keys, logs, model_config, site, speech, statistics, tags, tracing
+from . import annotation, apps, dataset_keys, debug, files, keys, logs, model_config, site, speech, statistics, tags, tracing
 
 urlpatterns: list[URLPattern] = [
     *annotation.routes,
     *apps.routes,
+    *dataset_keys.routes,
     *debug.routes,
+    *files.routes,
     *keys.routes,
     *logs.routes,
     *model_config.routes,
