@@ -28,21 +28,35 @@ class SignInProvider:
 def sign_in_providers(env: Env) -> dict[str, SignInProvider]:
     """By name, those whose client id is given. Raises EnvError for one that is half configured."""
     rows = (
-        ("oidc", "OIDC", OPENID_CONNECT, env.text("OIDC_NAME", "OpenID Connect"), env.text("OIDC_ISSUER", "")),
-        ("google", "GOOGLE", OPENID_CONNECT, "Google", GOOGLE_ISSUER),
-        ("github", "GITHUB", GITHUB, "GitHub", env.text("GITHUB_URL", GITHUB_URL)),
+        (
+            ("oidc", OPENID_CONNECT, env.text("OIDC_NAME", "OpenID Connect"), env.text("OIDC_ISSUER", "")),
+            (env.text("OIDC_CLIENT_ID", ""), env.text("OIDC_CLIENT_SECRET", "")),
+        ),
+        (
+            ("google", OPENID_CONNECT, "Google", GOOGLE_ISSUER),
+            (env.text("GOOGLE_CLIENT_ID", ""), env.text("GOOGLE_CLIENT_SECRET", "")),
+        ),
+        (
+            ("github", GITHUB, "GitHub", env.text("GITHUB_URL", GITHUB_URL)),
+            (env.text("GITHUB_CLIENT_ID", ""), env.text("GITHUB_CLIENT_SECRET", "")),
+        ),
     )
     found = {}
-    for name, prefix, kind, title, url in rows:
-        client_id, secret = env.text(f"{prefix}_CLIENT_ID", ""), env.text(f"{prefix}_CLIENT_SECRET", "")
-        if not client_id and not secret:
-            continue
-        if not client_id or not secret:
-            raise EnvError(f"{prefix}_CLIENT_ID and {prefix}_CLIENT_SECRET must be set together.")
-        if urlsplit(url).scheme not in ("http", "https") or not urlsplit(url).hostname:
-            raise EnvError(f"{prefix}_{'ISSUER' if kind == OPENID_CONNECT else 'URL'} must be an address such as https://host.")
-        found[name] = SignInProvider(name, kind, title, url.rstrip("/"), client_id, secret)
+    for (name, kind, title, url), (client_id, secret) in rows:
+        if client_id or secret:
+            found[name] = SignInProvider(name, kind, title, _checked(name, url), client_id, secret)
+            if not client_id or not secret:
+                raise EnvError(f"{name.upper()}_CLIENT_ID and {name.upper()}_CLIENT_SECRET must be set together.")
     return found
+
+
+def _checked(name: str, url: str) -> str:
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise EnvError(
+            f"{'GITHUB_URL' if name == 'github' else 'OIDC_ISSUER'} must be an address such as https://host.example."
+        )
+    return url.rstrip("/")
 
 
 def sign_in_hosts(providers: Iterable[SignInProvider]) -> list[str]:

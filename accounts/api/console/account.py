@@ -87,9 +87,9 @@ class Initialization(AccountViewSet):
     needs = {"create": ANY_MEMBER}
     before_initialization = True
 
-    @extend_schema(operation_id="initAccount", request=requests.InitFields, responses=ResultRecord)
+    @extend_schema(operation_id="initAccount", request=requests.AccountInitFields, responses=ResultRecord)
     def create(self, request: Request) -> Response:
-        fields = self.body(requests.InitFields)
+        fields = self.body(requests.AccountInitFields)
         profile.initialize(self.account, language=fields["interface_language"], timezone=fields["timezone"])
         return Response(SUCCESS)
 
@@ -160,7 +160,7 @@ class Education(AccountViewSet):
 
     needs = dict.fromkeys(("retrieve", "activate", "verify", "autocomplete"), ANY_MEMBER)
 
-    @extend_schema(operation_id="getEducation", responses=requests.EducationRecord)
+    @extend_schema(operation_id="getEducation", responses=requests.EducationStateRecord)
     def retrieve(self, request: Request) -> Response:
         return Response({"result": False, "is_student": False, "expire_at": None, "allow_refresh": False})
 

@@ -52,7 +52,7 @@ class ChangePasswordFields(serializers.Serializer[Any]):
     repeat_new_password = SecretField()
 
 
-class InitFields(LanguageFields, TimezoneFields):
+class AccountInitFields(LanguageFields, TimezoneFields):
     pass
 
 
@@ -94,7 +94,7 @@ class IntegratesRecord(serializers.Serializer[Any]):
     data = IntegrateRecord(many=True)  # type: ignore[assignment]
 
 
-class EducationRecord(serializers.Serializer[Any]):
+class EducationStateRecord(serializers.Serializer[Any]):
     result = serializers.BooleanField()
     is_student = serializers.BooleanField()
     expire_at = serializers.IntegerField(allow_null=True)
