@@ -6,16 +6,19 @@ import asyncio
 from typing import Any
 
 import pytest
+from asgiref.sync import sync_to_async
 from django.test.utils import override_settings
 
+from accounts.services import sessions
 from apps.models import Conversation, Feedback, Message, Run
 from difyproj.testing.console import TierClient
 from difyproj.testing.served import Answer, Served
 from difyproj.testing.upstream import Script
+from difyproj.tiers import streaming
 
 from .contract import UNKNOWN_ID, assert_error
 from .test_transcripts import said
-from .visits import ask, asked, change_app, visit, write, written
+from .visits import ask, asked, change_app, for_members, passport, visit, web_login, write, written
 
 ONCE = {"Idempotency-Key": "one"}
 
@@ -236,3 +239,21 @@ async def test_a_page_that_is_switched_off_takes_no_question(house: Served) -> N
     await change_app(house.chat, enable_site=False)
     assert_error(await ask(visitor), 400, "bad_request")
     assert not await Conversation.objects.aexists()
+
+
+async def test_a_members_stream_ends_with_the_session(house: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(streaming, "RECHECK_SECONDS", 0.05)
+    await for_members(house.chat)
+    house.upstream.script = Script(tokens=["One"], hang="end")
+    login = await web_login(house.cast.norma)
+    given = (await passport(house, headers={"Authorization": f"Bearer {login.access}"})).json()["access_token"]
+    member = TierClient(house, "/api", {"X-App-Passport": given, "Authorization": ""})
+    asking = asyncio.create_task(ask(member))
+    run = await said("One")
+    following = asyncio.create_task(member.get(f"/runs/{run.reply.run_id}/events"))
+    await asyncio.sleep(0.1)
+    assert not asking.done()
+    await sync_to_async(sessions.close)(login.session_id)
+    for task in (asking, following):
+        *_, last = (await task).body.decode().strip().split("\n\n")
+        assert '"code":"unauthorized"' in last or '"code":"web_app_auth_required"' in last
