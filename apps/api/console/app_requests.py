@@ -154,7 +154,7 @@ class SiteFields(LooksFields):
 
     title = OptionalText(max_length=255)
     description = OptionalText(max_length=2000)
-    default_language = serializers.RegexField(r"[A-Za-z0-9-]{2,16}", required=False, allow_null=True)
+    default_language = serializers.RegexField(r"\A[A-Za-z0-9-]{2,16}\Z", required=False, allow_null=True)
     chat_color_theme = OptionalText(max_length=32)
     chat_color_theme_inverted = OptionalFlag()
     customize_domain = OptionalText(max_length=255)
