@@ -47,6 +47,8 @@ class QoS(virtual.QoS):
     def ack(self, delivery_tag: str) -> None:
         self.channel.finish(delivery_tag)
         super().ack(delivery_tag)
+        if self.channel.connection is not None:
+            self.channel.connection.finished.set()
 
     def reject(self, delivery_tag: str, requeue: bool = False) -> None:
         if requeue:
@@ -136,13 +138,29 @@ class Transport(virtual.Transport):
     """``sqlite:////absolute/path``."""
 
     Channel = Channel
-    polling_interval = POLL_SECONDS
     driver_type = driver_name = SCHEME
     connection_errors: tuple[Any, ...] = (sqlite3.Error, OSError)
     channel_errors: tuple[Any, ...] = (sqlite3.Error,)
 
+    def __init__(self, client: Any, **kwargs: Any) -> None:
+        super().__init__(client, **kwargs)
+        self.finished = Event()
+
     def drain_events(self, connection: Any, timeout: float | None = None, **kwargs: Any) -> None:
-        super().drain_events(connection, timeout=min(timeout or LONGEST_DRAIN_SECONDS, LONGEST_DRAIN_SECONDS))
+        """One message. Looks again when a job has ended, since there is room for another then, else ten times a second."""
+        channels: Any = self.cycle
+        deadline = time.monotonic() + min(timeout or LONGEST_DRAIN_SECONDS, LONGEST_DRAIN_SECONDS)
+        while True:
+            self.finished.clear()
+            try:
+                channels.get(self._deliver)
+            except Empty:
+                left = deadline - time.monotonic()
+                if left <= 0:
+                    raise TimeoutError from None
+                self.finished.wait(min(POLL_SECONDS, left))
+            else:
+                return
 
     def driver_version(self) -> str:
         return sqlite3.sqlite_version
