@@ -104,6 +104,7 @@ class Exercise:
             await self.files(key)
             await self.audio(key, message)
         await self.conversations(house.chat)
+        await self.annotations(house.chat)
         await self.openai(house.chat)
         await self.refusals()
         return self.exchanges
@@ -204,6 +205,16 @@ class Exercise:
         await self.call(key, "POST", f"{path}/name", 400, ids=ids, json={"user": "u1"})
         await self.call(key, "DELETE", path, 204, ids=ids, json={"user": "u1"})
         await self.call(key, "DELETE", path, 404, ids=ids, json={"user": "u1"})
+
+    async def annotations(self, key: Key) -> None:
+        path, pair = "/apps/annotations", {"question": "Who?", "answer": "Me."}
+        ids = {"annotation_id": (await self.call(key, "POST", path, 201, json=pair)).json()["id"]}
+        await self.call(key, "POST", path, 400, json={"question": "Who?"})
+        await self.call(key, "GET", path, params={"keyword": "who", "page": "1", "limit": "5"})
+        await self.call(key, "PUT", f"{path}/{{annotation_id}}", ids=ids, json={**pair, "answer": "You."})
+        await self.call(key, "DELETE", f"{path}/{{annotation_id}}", 204, ids=ids)
+        await self.call(key, "DELETE", f"{path}/{{annotation_id}}", 404, ids=ids)
+        await self.call(key, "PUT", f"{path}/{{annotation_id}}", 404, ids=ids, json=pair)
 
     async def openai(self, key: Key) -> None:
         """Without streams, whose chunks are OpenAI's; its own client reads them in the suite."""

@@ -68,7 +68,7 @@ class Annotations(ConsoleViewSet):
             row = annotation.create(app, **fields, account_id=me)
         return Response(AnnotationRecord(row).data, status=201)
 
-    @extend_schema(operation_id="deleteAnnotations", responses={204: None})
+    @extend_schema(operation_id="deleteAnnotations", request=None, responses={204: None})
     def clear(self, request: Request, app_id: str) -> Response:
         chosen = request.query_params.getlist("annotation_id")
         annotation.delete_some(self.app(app_id), chosen if "annotation_id" in request.query_params else None)
@@ -79,7 +79,7 @@ class Annotations(ConsoleViewSet):
         row = annotation.get(self.app(app_id), annotation_id)
         return Response(AnnotationRecord(annotation.update(row, **self.body(AnnotationFields))).data)
 
-    @extend_schema(operation_id="deleteAnnotation", responses={204: None})
+    @extend_schema(operation_id="deleteAnnotation", request=None, responses={204: None})
     def destroy(self, request: Request, app_id: str, annotation_id: str) -> Response:
         annotation.delete(annotation.get(self.app(app_id), annotation_id))
         return Response(status=204)

@@ -78,7 +78,7 @@ class ChatLogs(LogViewSet):
     def retrieve(self, request: Request, app_id: str, conversation_id: str) -> Response:
         return super().retrieve(request, app_id, conversation_id)
 
-    @extend_schema(operation_id="deleteChatConversation", responses={204: None})
+    @extend_schema(operation_id="deleteChatConversation", request=None, responses={204: None})
     def destroy(self, request: Request, app_id: str, conversation_id: str) -> Response:
         return super().destroy(request, app_id, conversation_id)
 
@@ -94,7 +94,7 @@ class CompletionLogs(LogViewSet):
     def retrieve(self, request: Request, app_id: str, conversation_id: str) -> Response:
         return super().retrieve(request, app_id, conversation_id)
 
-    @extend_schema(operation_id="deleteCompletionConversation", responses={204: None})
+    @extend_schema(operation_id="deleteCompletionConversation", request=None, responses={204: None})
     def destroy(self, request: Request, app_id: str, conversation_id: str) -> Response:
         return super().destroy(request, app_id, conversation_id)
 

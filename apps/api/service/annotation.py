@@ -30,7 +30,7 @@ class Annotations(ServiceViewSet):
         row = annotation.get(self.app, annotation_id)
         return Response(AnnotationRecord(annotation.update(row, **self.body(AnnotationFields))).data)
 
-    @extend_schema(operation_id="deleteAnnotation", responses={204: None})
+    @extend_schema(operation_id="deleteAnnotation", request=None, responses={204: None})
     def destroy(self, request: Request, annotation_id: str) -> Response:
         annotation.delete(annotation.get(self.app, annotation_id))
         return Response(status=204)
