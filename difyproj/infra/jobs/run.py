@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from contextvars import copy_context
 from datetime import timedelta
 from threading import Lock
 from typing import Any
@@ -10,10 +11,11 @@ from uuid import UUID
 
 from django.db.models import F
 
-from difyproj.infra import leases
+from difyproj.infra import audit, leases
 from difyproj.infra.models import Job as Row
 from difyproj.kernel import clock, ids
 from difyproj.kernel.errors import DomainError
+from difyproj.kernel.principal import ActorKind
 from difyproj.kernel.registry import UnknownEntry
 
 from .base import Interrupted, Job, LeaseLost, Retry
@@ -51,7 +53,7 @@ def run_job(job_id: UUID) -> bool:
     with _lock:
         _under_way.add(mark)
     try:
-        _run(row)
+        copy_context().run(_run, row)
     finally:
         with _lock:
             _under_way.discard(mark)
@@ -59,6 +61,9 @@ def run_job(job_id: UUID) -> bool:
 
 
 def _run(row: Row) -> None:
+    """What the job writes is audited as done by who asked for it."""
+    audit.begin(ip=None, request_id=f"job {row.pk}")
+    audit.identify_as(ActorKind.ACCOUNT if row.created_by_id else "system", row.created_by_id, row.tenant_id)
     try:
         job = JOBS.get(row.kind)(row)
     except (UnknownEntry, TypeError, ImportError) as error:

@@ -12,9 +12,10 @@ from typing import Any
 import pytest
 from django.db import transaction
 
+from accounts.services import accounts
 from difyproj.infra import jobs
 from difyproj.infra.jobs import JOBS, base, run
-from difyproj.infra.models import Job
+from difyproj.infra.models import AuditEntry, Job
 from difyproj.kernel import clock, ids
 from difyproj.kernel.errors import InvalidParam
 from difyproj.kernel.registry import UnknownEntry
@@ -254,6 +255,19 @@ def test_a_job_whose_code_is_gone_fails_with_a_reason() -> None:
     jobs.run_waiting()
     row.refresh_from_db()
     assert row.state == "failed" and "Unknown job" in row.error
+
+
+def test_what_a_job_writes_is_audited_as_done_by_who_asked_for_it() -> None:
+    does(lambda job: str(accounts.create(email=f"{job.target_id}@house.example", name="New").pk))
+    bob = ids.new_id()
+    jobs.enqueue(KIND, "asked", created_by_id=bob)
+    jobs.enqueue(KIND, "by-itself")
+    jobs.run_waiting()
+    asked, by_itself = Job.objects.order_by("created_at")
+    entries = {entry.target_id: entry for entry in AuditEntry.objects.filter(action="account.created")}
+    first, second = entries[str(asked.result)], entries[str(by_itself.result)]
+    assert (first.actor_kind, first.actor_id, first.request_id) == ("account", bob, f"job {asked.pk}")
+    assert (second.actor_kind, second.actor_id) == ("system", None)
 
 
 def test_run_keeps_to_the_kinds_it_is_given() -> None:
