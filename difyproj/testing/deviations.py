@@ -50,6 +50,10 @@ REASONS = (
         "Stages of the generation, only for callers who ask for them with `stage_events`.",
     ),
     Reason(
+        r"POST /apps/annotations .* 400 invalid_param: .*400",
+        "The document names no refusal of a body; a question or an answer that is missing is refused as everywhere else.",
+    ),
+    Reason(
         r"more .*\.usage\.(time_to_first_token|time_to_generate)",
         "Sent by newer reference servers; the document is older.",
     ),
