@@ -50,7 +50,7 @@ REASONS = (
         "Stages of the generation, only for callers who ask for them with `stage_events`.",
     ),
     Reason(
-        r"POST /apps/annotations .* 400 invalid_param: .*400",
+        r"POST /apps/annotations .* status 400 is not among",
         "The document names no refusal of a body; a question or an answer that is missing is refused as everywhere else.",
     ),
     Reason(
