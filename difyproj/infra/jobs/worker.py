@@ -40,6 +40,7 @@ def work(*, threads: int | None = None, parent: int | None = None) -> int:
     if parent is not None:
         Thread(target=_watch, args=(parent,), name="parent", daemon=True).start()
     leases.register("worker")
+    connections.close_all()  # This thread asks nothing more before the end.
     duties = Duties()
     duties.start()
     try:
@@ -47,7 +48,7 @@ def work(*, threads: int | None = None, parent: int | None = None) -> int:
     finally:
         stopping.set()
         duties.stop()
-        leases.stop()
+        _sign_off()
     return int(worker.exitcode or 0)
 
 
@@ -111,6 +112,13 @@ def _beat() -> None:
     if not leases.beat():
         logger.error("Another process took this worker for dead; it registers anew, and its jobs are run again.")
         leases.register("worker")
+
+
+def _sign_off() -> None:
+    try:
+        leases.stop()
+    except DatabaseError as error:
+        logger.warning("The worker ends without saying so; its lease runs out: %s", error)
 
 
 def _hear_signals(*, supervised: bool) -> None:
