@@ -23,8 +23,10 @@ from .test_remote_files import script
 from .visits import asked, visit
 
 
-def form(content: bytes = PNG, name: str = "cat.png", mime: str = "image/png", **fields: str) -> aiohttp.FormData:
-    made = aiohttp.FormData(fields)
+def form(
+    content: bytes = PNG, name: str = "cat.png", mime: str = "image/png", *, fields: dict[str, str] | None = None
+) -> aiohttp.FormData:
+    made = aiohttp.FormData(fields or {})
     made.add_field("file", content, filename=name, content_type=mime)
     return made
 
@@ -32,8 +34,8 @@ def form(content: bytes = PNG, name: str = "cat.png", mime: str = "image/png", *
 async def test_a_visitors_file_is_kept_and_is_the_visitors(house: Served) -> None:
     visitor = await visit(house)
     end_user = (await visitor.get("/site")).json()["end_user_id"]
-    for fields in ({}, {"source": "datasets"}, {"source": ""}):
-        answer = await visitor.post("/files/upload", data=form(**fields))
+    for fields in (None, {"source": "datasets"}, {"source": ""}):
+        answer = await visitor.post("/files/upload", data=form(fields=fields))
         body = answer.json()
         assert (answer.status, body["name"], body["mime_type"], body["size"]) == (201, "cat.png", "image/png", len(PNG))
         assert (body["created_by"], body["extension"]) == (end_user, "png")
@@ -45,7 +47,9 @@ async def test_a_visitors_file_is_kept_and_is_the_visitors(house: Served) -> Non
 async def test_wrong_uploads_are_refused(house: Served) -> None:
     visitor = await visit(house)
     assert_error(await visitor.post("/files/upload", data=aiohttp.FormData({"x": "y"})), 400, "no_file_uploaded")
-    assert_error(await visitor.post("/files/upload", data=form(source="elsewhere")), 400, "invalid_param", params="source")
+    assert_error(
+        await visitor.post("/files/upload", data=form(fields={"source": "elsewhere"})), 400, "invalid_param", params="source"
+    )
     with override_settings(UPLOAD_FILE_EXTENSION_BLACKLIST=["png"]):
         assert_error(await visitor.post("/files/upload", data=form()), 400, "file_extension_blocked")
     assert not await UploadFile.objects.aexists()
