@@ -17,17 +17,17 @@ from workflows.engine.prompt import PreparedPrompt, Transcript
 
 from .mode import Turn
 
-_HISTORIES: Final = "{{#histories#}}"
-_CONTEXT: Final = (
+HISTORIES: Final = "{{#histories#}}"
+CONTEXT: Final = (
     "Text that was found for this question stands between the context tags. Take it as what you know.\n\n"
     "<context>\n{context}\n</context>\n\n"
     "- Answer from the context where it helps, in the language of the question.\n"
     "- Say that you do not know when you do not, and ask when the question is not clear.\n"
     "- Do not mention the context or that you were given one.\n\n"
 )
-_OPENING: Final = "The conversation so far stands between the histories tags.\n\n<histories>\n"
-_CLOSING: Final = "\n</histories>\n\n"
-_SIMPLE_STOPS: Final = ("\nHuman:", "</histories>")
+OPENING: Final = "The conversation so far stands between the histories tags.\n\n<histories>\n"
+CLOSING: Final = "\n</histories>\n\n"
+SIMPLE_STOPS: Final = ("\nHuman:", "</histories>")
 
 
 class Prompt(NamedTuple):
@@ -50,7 +50,7 @@ def _instructions(config: AppConfig, turn: Turn) -> str:
     """The filled-in pre-prompt, after the context unless the pre-prompt has a place for it, and the caller's own behind it."""
     text = template.fill(config.pre_prompt, turn.inputs, {"#context#": turn.context})
     if turn.context and "{{#context#}}" not in config.pre_prompt:
-        text = _CONTEXT.replace("{context}", turn.context) + text
+        text = CONTEXT.replace("{context}", turn.context) + text
     return "\n\n".join(filter(None, (text, turn.instructions)))
 
 
@@ -68,7 +68,7 @@ def _simple_text(config: AppConfig, turn: Turn, *, conversation: bool) -> Prompt
         return Prompt(PreparedPrompt(after=_said(Role.USER, head)), remembers=False)
     head = f"{text}\n\n" if text else ""
     tail = f"Human: {turn.query}\n\nAssistant: "
-    return Prompt(PreparedPrompt(transcript=Transcript(head, tail, _OPENING, _CLOSING)), _SIMPLE_STOPS)
+    return Prompt(PreparedPrompt(transcript=Transcript(head, tail, OPENING, CLOSING)), SIMPLE_STOPS)
 
 
 def _advanced_messages(config: AppConfig, turn: Turn) -> Prompt:
@@ -83,7 +83,7 @@ def _advanced_messages(config: AppConfig, turn: Turn) -> Prompt:
 
 def _advanced_text(config: AppConfig, turn: Turn) -> Prompt:
     settings = config.completion_prompt_config
-    head, place, tail = settings.prompt.text.partition(_HISTORIES)
+    head, place, tail = settings.prompt.text.partition(HISTORIES)
     special: Mapping[str, Any] = {"#context#": turn.context, "#query#": turn.query, "#histories#": ""}
     preface = f"{turn.instructions}\n\n" if turn.instructions else ""
     if not place:

@@ -4,7 +4,22 @@ from __future__ import annotations
 
 from django.urls import URLPattern
 
-from . import annotation, apps, dataset_keys, debug, files, keys, logs, model_config, site, speech, statistics, tags, tracing
+from . import (
+    annotation,
+    apps,
+    dataset_keys,
+    debug,
+    files,
+    keys,
+    logs,
+    model_config,
+    prompt_templates,
+    site,
+    speech,
+    statistics,
+    tags,
+    tracing,
+)
 
 urlpatterns: list[URLPattern] = [
     *annotation.routes,
@@ -15,6 +30,7 @@ urlpatterns: list[URLPattern] = [
     *keys.routes,
     *logs.routes,
     *model_config.routes,
+    *prompt_templates.routes,
     *site.routes,
     *speech.routes,
     *statistics.routes,
