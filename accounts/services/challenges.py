@@ -116,7 +116,7 @@ def send(
 
 def count_sending(purpose: str, *, email: str, ip: str | None) -> None:
     """Count a letter to ``email`` asked for from ``ip``, whether or not it will be sent."""
-    by_ip = limits.count(group="mail-from", key=ip or "-", rate=settings.EMAIL_SEND_IP_RATE)
+    by_ip = limits.count(group="mail-from", key=ip, rate=settings.EMAIL_SEND_IP_RATE) if ip else None
     if by_ip is not None and by_ip.limited:
         raise refusals.SendIpLimit(retry_after=by_ip.reset_seconds)
     address = Account.objects.normalize_email(email)

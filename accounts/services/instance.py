@@ -74,7 +74,7 @@ def prove_init(password: str, *, ip: str | None) -> str:
     """
     if is_set_up():
         raise AlreadySetup
-    usage = limits.count(group="init", key=ip or "-", rate=settings.SIGN_IN_IP_RATE)
+    usage = limits.count(group="init", key=ip, rate=settings.SIGN_IN_IP_RATE) if ip else None
     if usage is not None and usage.limited:
         raise TooManyRequests(retry_after=usage.reset_seconds)
     if settings.INIT_PASSWORD and not constant_time_compare(password, settings.INIT_PASSWORD):

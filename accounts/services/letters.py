@@ -31,7 +31,7 @@ def write(name: str, *, language: str, **facts: Any) -> Letter:
     subject, _, text = template.template.render(Context(facts, autoescape=False)).strip().partition("\n")
     text = re.sub(r"\n{3,}", "\n\n", text.strip())
     html = render_to_string("mail/letter.html", {**facts, "subject": subject, "paragraphs": text.split("\n\n")})
-    return Letter(subject, f"{text}\n", html)
+    return Letter(subject, f"{text}\n", f"{html.strip()}\n")
 
 
 def post(letter: Letter, *, to: str, tenant_id: UUID | None = None) -> None:

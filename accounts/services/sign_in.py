@@ -153,7 +153,7 @@ def count_try(email: str, account: Account | None, ip: str | None) -> None:
 
     An account's tries are counted since it last signed in or changed its password.
     """
-    by_ip = limits.count(group="sign-in-from", key=ip or "-", rate=settings.SIGN_IN_IP_RATE)
+    by_ip = limits.count(group="sign-in-from", key=ip, rate=settings.SIGN_IN_IP_RATE) if ip else None
     if by_ip is not None and by_ip.limited:
         raise TooManyRequests(retry_after=by_ip.reset_seconds)
     since = f"{account.last_login} {account.password}" if account else ""
