@@ -46,6 +46,20 @@ SERVICE: dict[str, Any] = {
     "COMPONENT_SPLIT_PATCH": False,
     "TAGS": [{"name": name} for name in TAGS],
 }
+CONSOLE: dict[str, Any] = {
+    "TITLE": "Console API",
+    "DESCRIPTION": "What builders and administrators do: accounts, workspaces, models, apps and their logs.",
+    "VERSION": settings.APP_VERSION,
+    "SERVERS": [{"url": "/console/api"}],
+    "COMPONENT_SPLIT_PATCH": False,
+}
+WEB: dict[str, Any] = {
+    "TITLE": "Web API",
+    "DESCRIPTION": "What the published page of an app asks for on behalf of its visitors.",
+    "VERSION": settings.APP_VERSION,
+    "SERVERS": [{"url": "/api"}],
+    "COMPONENT_SPLIT_PATCH": False,
+}
 
 
 class TierSchema(SpectacularJSONAPIView):

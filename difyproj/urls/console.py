@@ -1,0 +1,10 @@
+"""The Console API without its prefix: the rooms' own routes, then whatever of the contract is off."""
+
+from __future__ import annotations
+
+from accounts.api.console import urls as accounts
+from apps.api.console import urls as apps
+from difyproj.tiers import features_off
+
+built = [*accounts.urlpatterns, *apps.urlpatterns]
+urlpatterns = [*built, *features_off.patterns(beside=built)]
