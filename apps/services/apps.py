@@ -14,7 +14,7 @@ from django.utils.text import slugify
 from accounts.models import Account, Tenant
 from apps import config as app_config
 from apps.config import AppConfig
-from apps.models import App, Site
+from apps.models import App, AppStatus, Site
 from difyproj.kernel import ids
 from difyproj.kernel.errors import AppUnavailable, InvalidParam, NotFound
 from difyproj.kernel.principal import Principal
@@ -97,6 +97,12 @@ def get(principal: Principal, app_id: UUID | str) -> App:
     if found is None:
         raise AppNotFound
     return found
+
+
+def demand_normal(app: App) -> None:
+    """Raises AppUnavailable for an app that an operator suspended."""
+    if app.status != AppStatus.NORMAL:
+        raise AppUnavailable("The app is suspended.")
 
 
 def configuration(app: App) -> AppConfig:

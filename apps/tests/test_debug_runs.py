@@ -10,7 +10,7 @@ from asgiref.sync import sync_to_async
 from django.core.files.uploadedfile import SimpleUploadedFile
 
 from accounts.services import sessions
-from apps.models import Conversation, Message, Run
+from apps.models import App, Conversation, Message, Run
 from apps.services import files
 from difyproj.testing.console import TierClient
 from difyproj.testing.queries import queries_of
@@ -139,7 +139,7 @@ async def test_an_override_reaches_nothing_of_another_workspace(crew: Crew) -> N
     given = [{"type": "image", "transfer_method": "local_file", "upload_file_id": foreign}]
     answer = await ask(crew, model_config={**OVERRIDE, "file_upload": files}, files=given)
     assert_error(answer, 400, "invalid_param", params="files")
-    theft = {"tenant_id": str(crew.house.cast.eve.tenant.pk), "app_id": str(crew.house.foreign.app.pk)}
+    theft: dict[str, Any] = {"tenant_id": str(crew.house.cast.eve.tenant.pk), "app_id": str(crew.house.foreign.app.pk)}
     assert (await ask(crew, **theft, model_config={**OVERRIDE, **theft})).status == 200
     row = await Message.objects.aget()
     assert (row.tenant_id, row.app_id) == (crew.house.cast.bob.tenant.pk, crew.house.chat.app.pk)
@@ -169,7 +169,7 @@ async def test_a_stream_ends_with_its_session_while_the_run_goes_on(crew: Crew, 
     url = f"{crew.house.url}/console/api{app_of(crew)}/chat-messages"
     async with crew.house.client.post(url, json=question(), headers=crew.bob.headers) as response:
         await next_frame(response)
-        await sync_to_async(sessions.close_all)(crew.house.cast.bob.account.pk)
+        await sync_to_async(sessions.close_all)(crew.house.cast.bob.account)
         rest = await asyncio.wait_for(response.read(), 5)
     assert b'"code":"unauthorized"' in rest
     assert (await Run.objects.aget()).status == "running"
@@ -244,6 +244,27 @@ async def test_the_messages_of_published_use_are_read_here_too(crew: Crew) -> No
     await crew.assert_only_for("GET", f"{path}?conversation_id={told['conversation_id']}", editors=True)
     theirs = (await house.ask(response_mode="blocking", key=house.foreign, auto_generate_name=False)).json()
     assert_error(await crew.bob.get(path, conversation_id=theirs["conversation_id"]), 404, "not_found")
+
+
+async def test_one_message_is_read_in_detail(crew: Crew) -> None:
+    asked = (await ask(crew, response_mode="blocking")).json()
+    path = f"{app_of(crew)}/messages/{asked['id']}"
+    answer = await crew.alice.get(path)
+    assert (answer.status, answer.json()["id"], answer.json()["query"]) == (200, asked["id"], "Who are you?")
+    (same,) = data(await crew.alice.get(f"{app_of(crew)}/chat-messages", conversation_id=asked["conversation_id"]))
+    assert answer.json() == same
+    foreign = (await crew.house.ask(response_mode="blocking", key=crew.house.foreign, auto_generate_name=False)).json()["id"]
+    for unknown in (foreign, UNKNOWN_ID, "nonsense"):
+        assert_error(await crew.alice.get(f"{app_of(crew)}/messages/{unknown}"), 404, "not_found")
+    assert_error(await crew.alice.get(f"{app_of(crew, 'completion')}/messages/{asked['id']}"), 404, "not_found")
+    await crew.assert_only_for("GET", path, editors=True)
+
+
+async def test_a_suspended_app_answers_nobody(crew: Crew) -> None:
+    await App.objects.filter(pk=crew.house.chat.app.pk).aupdate(status="suspended")
+    assert_error(await ask(crew), 400, "app_unavailable")
+    assert (await crew.bob.get(app_of(crew))).status == 200
+    assert crew.house.upstream.requests == 0
 
 
 async def test_an_upload_of_the_account_goes_into_its_debug_run(house: Served, crew: Crew) -> None:

@@ -13,7 +13,7 @@ from rest_framework.response import Response
 
 from apps import generation
 from apps.models import App
-from apps.services import message_details, messages
+from apps.services import apps, message_details, messages
 from difyproj.kernel.errors import DomainError, NotChatApp, NotCompletionApp
 from difyproj.kernel.principal import Principal
 from difyproj.tiers import idempotency
@@ -73,6 +73,7 @@ class DebugViewSet(ConsoleViewSet):
 
     def answer(self, request: Request, app_id: str) -> Deferred:
         app, principal = self.asked_app(app_id)
+        apps.demand_normal(app)
         held = idempotency.once(request, principal)
         fields = self.body(self.fields)
         streaming = fields.get("response_mode") == "streaming"
