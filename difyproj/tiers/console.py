@@ -114,7 +114,9 @@ class ConsoleViewSet(OpenConsoleViewSet):
         logs.set_context(user_id=str(self.principal.actor_id))
         if self.account.status == AccountStatus.UNINITIALIZED and not self.before_initialization:
             raise AccountNotInitialized
-        capability = self.needs.get(self.action or "")
+        if not self.action:
+            return  # no action for this method: the caller learns that next
+        capability = self.needs.get(self.action)
         if capability is None or (capability != ANY_MEMBER and not self.principal.can(capability)):
             raise Forbidden
 

@@ -39,7 +39,12 @@ def patterns(beside: Iterable[URLPattern | URLResolver]) -> list[URLPattern]:
     for operation in table.operations:
         if operation.word == console_table.Status.OFF and operation.key not in served:
             places.setdefault(operation.key[1], []).append(operation)
-    return [_pattern(operations, table) for operations in places.values()]
+    return [_pattern(operations, table) for _, operations in sorted(places.items(), key=_by_words)]
+
+
+def _by_words(place: tuple[str, list[Operation]]) -> list[tuple[bool, str]]:
+    """Words come before parameters, which would take them for values."""
+    return [(part == "{}", part) for part in place[0].split("/")]
 
 
 def _pattern(operations: list[Operation], table: console_table.Table) -> URLPattern:
