@@ -8,8 +8,8 @@ import pytest
 from asgiref.sync import sync_to_async
 
 from accounts.models import DefaultModel, Tag, TagBinding
-from apps.models import ApiToken, App, AppStar, AppStatus, Conversation, EndUser, Message, Run, Site, UploadFile
-from apps.services import tokens
+from apps.models import ApiToken, App, AppStar, AppStatus, Conversation, DoomedBytes, EndUser, Message, Run, Site, UploadFile
+from apps.services import app_removal, tokens
 from difyproj.infra import jobs
 from difyproj.testing.served import Key
 from difyproj.testing.upstream import Script
@@ -17,6 +17,7 @@ from difyproj.testing.upstream import Script
 from .console_crew import Crew, names
 from .contract import UNKNOWN_ID, assert_error
 from .test_console_app_list import ITEM
+from .test_file_upload import upload
 
 DETAIL = ITEM | {"enable_site", "enable_api", "tracing", "api_base_url", "deleted_tools", "site"}
 OLD_MODES, GRAPHS = ["chat", "completion", "agent-chat"], ["advanced-chat", "workflow"]
@@ -213,6 +214,7 @@ async def test_a_removed_app_is_gone_for_everybody_and_its_rows_follow(crew: Cre
     key, site = house.chat.app.pk, await Site.objects.aget(app=house.chat.app)
     await house.ask(response_mode="blocking", auto_generate_name=False)
     await crew.bob.post(f"/apps/{key}/star")
+    given = await UploadFile.objects.aget(pk=(await upload(house)).json()["id"])
     tag = await Tag.objects.acreate(tenant=house.cast.bob.tenant, type="app", name="sea")
     await TagBinding.objects.acreate(tenant=house.cast.bob.tenant, tag=tag, target_id=key)
     await crew.assert_only_for("DELETE", f"/apps/{key}", editors=True)
@@ -230,6 +232,38 @@ async def test_a_removed_app_is_gone_for_everybody_and_its_rows_follow(crew: Cre
     for model in (App.objects.filter(pk=key), *(m.objects.filter(app_id=key) for m in (Message, Conversation, Run, EndUser))):
         assert not await model.aexists()
     assert await App.objects.filter(pk=house.completion.app.pk).aexists()
+    assert not await UploadFile.objects.aexists()
+    assert await DoomedBytes.objects.filter(key=given.key).aexists()
+
+
+async def test_a_long_history_goes_in_small_steps(crew: Crew, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(app_removal, "BATCH", 2)
+    for _ in range(5):
+        await crew.house.ask(response_mode="blocking", auto_generate_name=False)
+    await crew.bob.delete(f"/apps/{crew.house.chat.app.pk}")
+    told: list[int] = []
+    await sync_to_async(app_removal.carry_out)(crew.house.chat.app.pk, told.append)
+    assert told[:3] == [2, 4, 5]
+    assert not await App.objects.filter(pk=crew.house.chat.app.pk).aexists()
+    await sync_to_async(app_removal.carry_out)(crew.house.chat.app.pk, told.append)
+
+
+async def test_an_app_that_is_not_removed_loses_nothing(crew: Crew) -> None:
+    await crew.house.ask(response_mode="blocking", auto_generate_name=False)
+    await sync_to_async(app_removal.carry_out)(crew.house.chat.app.pk, lambda count: None)
+    assert await Message.objects.acount() == 1
+
+
+async def test_an_app_without_its_site_is_still_shown(crew: Crew) -> None:
+    await sync_to_async(Site.objects.all().delete)()
+    assert (await crew.bob.get(f"/apps/{crew.house.chat.app.pk}")).json()["site"] is None
+    assert_error(await crew.bob.post(f"/apps/{crew.house.chat.app.pk}/site", {"title": "x"}), 403, "forbidden")
+
+
+async def test_an_integrator_reads_the_names_of_the_tags(crew: Crew) -> None:
+    tag = await Tag.objects.acreate(tenant=crew.house.cast.bob.tenant, type="app", name="sea")
+    await TagBinding.objects.acreate(tenant=tag.tenant, tag=tag, target_id=crew.house.chat.app.pk)
+    assert (await crew.house.call("GET", "/v1/info")).json()["tags"] == ["sea"]
 
 
 async def test_a_run_of_a_removed_app_is_stopped_and_its_rows_wait_for_its_end(crew: Crew) -> None:

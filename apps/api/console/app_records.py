@@ -120,7 +120,7 @@ class AppDetail(AppRecord):
     tracing = serializers.JSONField(source="app.tracing", allow_null=True)
     api_base_url = serializers.SerializerMethodField()
     deleted_tools = serializers.SerializerMethodField()
-    site = SiteRecord(source="app.site")
+    site = SiteRecord(source="app.site", default=None, allow_null=True)
 
     def get_model_config(self, row: Listed) -> dict[str, Any] | None:
         whole = apps.shown_configuration(row.app)
