@@ -16,6 +16,7 @@ from difyproj.kernel.errors import DomainError
 from difyproj.tiers.base import TierViewSet
 from difyproj.tiers.errors import envelope
 from difyproj.tiers.parsers import FastJSONParser
+from difyproj.tiers.schema import ResultRecord as ResultRecord
 
 LONGEST_SECRET = 8192
 
@@ -49,10 +50,6 @@ class NewPasswordFields(serializers.Serializer[Any]):
     token = serializers.CharField(max_length=255)
     new_password = serializers.CharField(max_length=LONGEST_SECRET, trim_whitespace=False)
     password_confirm = serializers.CharField(max_length=LONGEST_SECRET, trim_whitespace=False)
-
-
-class ResultRecord(serializers.Serializer[Any]):
-    result = serializers.CharField()
 
 
 class SentRecord(ResultRecord):

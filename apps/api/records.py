@@ -8,16 +8,13 @@ from rest_framework import serializers
 
 from apps.models import Conversation, EndUser, Feedback, Message, MessageFile, UploadFile
 from apps.services import conversations, files
+from difyproj.tiers.schema import ResultRecord as ResultRecord
 
 from .fields import EpochField, IsoField, ObjectField
 
 
 # Its docstring would describe every shape of the OpenAPI document.
 class Shape(serializers.Serializer[Any]): ...
-
-
-class ResultRecord(Shape):
-    result = serializers.CharField(default="success")
 
 
 SUCCESS = {"result": "success"}

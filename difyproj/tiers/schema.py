@@ -52,6 +52,10 @@ class OpenAIErrorBody(serializers.Serializer[Any]):
     error = OpenAIError()
 
 
+class ResultRecord(serializers.Serializer[Any]):
+    result = serializers.CharField(default="success")
+
+
 class ServiceSchema(AutoSchema):
     """JSON bodies (a DELETE's too), 200 unless a view says otherwise, and the error envelope for every refusal."""
 

@@ -11,16 +11,13 @@ from accounts.services.model_inventory import FetchFrom, ModelEntry, ModelStatus
 from accounts.services.providers import CustomModel, DefaultChoice, ProviderModels, ProviderName, ProviderView
 from difyproj.model_runtime.base import CredentialField, ModelType
 from difyproj.model_runtime.model_facts import ParameterRule
+from difyproj.tiers.schema import ResultRecord as ResultRecord
 
 TEMPLATES = frozenset(
     {"temperature", "top_p", "top_k", "presence_penalty", "frequency_penalty", "max_tokens", "response_format", "json_schema"}
 )
 """Parameters that Dify's clients have texts of their own for."""
 CONFIGURED = {True: "active", False: "no-configure"}
-
-
-class ResultRecord(serializers.Serializer[Any]):
-    result = serializers.CharField()
 
 
 class CheckRecord(serializers.Serializer[Any]):

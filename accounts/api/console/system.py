@@ -15,12 +15,9 @@ from accounts.services import features, instance
 from difyproj.tiers import cookies
 from difyproj.tiers.console import OpenConsoleViewSet
 from difyproj.tiers.parsers import FastJSONParser
+from difyproj.tiers.schema import ResultRecord
 
 INIT_COOKIE: Final = "init_validated"
-
-
-class ResultRecord(serializers.Serializer[Any]):
-    result = serializers.CharField()
 
 
 class SetupState(serializers.Serializer[Any]):
@@ -36,7 +33,7 @@ class SetupFields(serializers.Serializer[Any]):
 
 
 class InitState(serializers.Serializer[Any]):
-    status = serializers.ChoiceField(["not_started", "finished"])
+    status = serializers.CharField(help_text="not_started or finished.")
 
 
 class InitFields(serializers.Serializer[Any]):

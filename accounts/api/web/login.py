@@ -33,7 +33,7 @@ class AccessTokenRecord(serializers.Serializer[Any]):
     access_token = serializers.CharField()
 
 
-class EnteredRecord(ResultRecord):
+class PageEnteredRecord(ResultRecord):
     """The same token as in the cookie."""
 
     data = AccessTokenRecord()  # type: ignore[assignment]
@@ -53,13 +53,13 @@ class WebSteps(SignInSteps, OpenWebViewSet):
 
 
 class Login(WebSteps):
-    @extend_schema(operation_id="login", request=LoginFields, responses=EnteredRecord)
+    @extend_schema(operation_id="login", request=LoginFields, responses=PageEnteredRecord)
     def create(self, request: Request) -> Response:
         return entered(sign_in.with_password(**self.body(LoginFields), visitor=self.visitor))
 
 
 class SecondFactor(WebSteps):
-    @extend_schema(operation_id="loginWithSecondFactor", request=SecondFactorFields, responses=EnteredRecord)
+    @extend_schema(operation_id="loginWithSecondFactor", request=SecondFactorFields, responses=PageEnteredRecord)
     def create(self, request: Request) -> Response:
         return entered(sign_in.with_second_factor(**self.body(SecondFactorFields), visitor=self.visitor))
 
@@ -69,7 +69,7 @@ class EmailCode(WebSteps):
     def create(self, request: Request) -> Response:
         return sent(sign_in.send_code(**self.body(SendFields), ip=self.ip))
 
-    @extend_schema(operation_id="loginWithCode", request=CodeFields, responses=EnteredRecord)
+    @extend_schema(operation_id="loginWithCode", request=CodeFields, responses=PageEnteredRecord)
     def check(self, request: Request) -> Response:
         return entered(sign_in.with_code(**self.body(CodeFields), visitor=self.visitor))
 
