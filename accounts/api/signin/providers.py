@@ -49,8 +49,9 @@ class OpenIDConnect(OpenIDConnectOAuth2Adapter):
             raise OAuth2Error("The provider sent no ID token.")
         claims = self._decode_id_token(app, raw)
         person = claims if "email" in claims else self._told_of(token, claims)
-        # An issuer may write "false", which is a text like any other.
-        person = {**person, "email_verified": person.get("email_verified") in (True, "true")}
+        # Some issuers write it as a text, and "false" is a text like any other.
+        verified = person.get("email_verified")
+        person = {**person, "email_verified": verified is True or verified == "true"}
         return self.get_provider().sociallogin_from_response(request, {"id_token": person})
 
     def _told_of(self, token: SocialToken, claims: dict[str, Any]) -> dict[str, Any]:
