@@ -60,6 +60,14 @@ async def test_a_conversation_goes_on(house: Served) -> None:
     assert [turn["content"] for turn in house.upstream.last.body["messages"]][-3:] == ["One?", "Hello, world!", "Two?"]
 
 
+async def test_a_conversation_has_no_name_until_its_page_asks_for_one(house: Served) -> None:
+    visitor = await visit(house)
+    body = (await visitor.post("/chat-messages", {"inputs": {}, "query": "Hello?"})).json()
+    assert ((await Conversation.objects.aget()).name, house.upstream.requests) == ("", 1)
+    await visitor.post(f"/conversations/{body['conversation_id']}/name", {"auto_generate": True})
+    assert ((await Conversation.objects.aget()).name, house.upstream.requests) == ("Hello, world!", 2)
+
+
 async def test_a_text_is_written(house: Served) -> None:
     visitor = await visit(house, house.completion)
     body = await written(visitor)

@@ -14,7 +14,10 @@ class PassportFields(Fields):
 
 
 class ChatFields(requests.ChatFields):
+    """Pages ask for the name of a conversation themselves."""
+
     user = None  # type: ignore[assignment]
+    auto_generate_name = serializers.BooleanField(required=False, default=False)
 
 
 class CompletionFields(requests.CompletionFields):
