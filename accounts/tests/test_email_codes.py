@@ -16,6 +16,7 @@ from django.db import connection
 from accounts.models import Account, AccountStatus, Challenge, Membership, Purpose, Session
 from accounts.services import accounts, challenges, password_resets, sessions, sign_in
 from accounts.services.refusals import InvalidToken, LoginLimit, ResetLimit, SendIpLimit, WrongCode
+from difyproj.infra import jobs
 from difyproj.kernel import clock
 from difyproj.kernel.errors import DomainError
 from difyproj.testing.browser import Browser, set_cookies
@@ -368,3 +369,20 @@ async def test_who_has_an_account_is_told_so_only_by_letter(browser: Browser, se
     assert await sync_to_async(link_for)(ALICE) == "http://127.0.0.1:8000/signin"
     refused = await browser.post("/email-register/validity", {"email": ALICE, "code": "000000", "token": known.json()["data"]})
     assert refused.json()["code"] == "email_code_error"
+
+
+def test_what_has_expired_is_forgotten_by_a_job_and_the_rest_is_kept(alice: Person) -> None:
+    for age in (timedelta(seconds=-1), timedelta(hours=1)):
+        sessions.open(alice.account, method="test")
+        sign_in.send_code(email=ALICE, language="", ip=None)
+        for model in (Session, Challenge):
+            newest = model.objects.order_by("created_at").last()
+            assert newest
+            newest.expires_at = clock.now() + age
+            newest.save()
+    letters_to(ALICE)
+    job = jobs.enqueue("accounts.retention", "hourly")
+    jobs.run_waiting()
+    job.refresh_from_db()
+    assert (job.state, job.result) == ("succeeded", {"sessions": 1, "challenges": 1})
+    assert (Session.objects.count(), Challenge.objects.count()) == (1, 1)
