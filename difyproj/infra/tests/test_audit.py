@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from contextvars import copy_context
 
 import pytest
@@ -17,6 +18,14 @@ from difyproj.infra.models.audit import AppendOnly
 from difyproj.testing.cast import PASSWORD, Cast
 from difyproj.testing.console import signed_in
 from difyproj.testing.served import Served
+
+
+@pytest.fixture(autouse=True)
+def _nobody() -> Iterator[None]:
+    """Whoever an earlier test said was acting in this thread acts no more."""
+    before = audit._actor.set(None)
+    yield
+    audit._actor.reset(before)
 
 
 def newest(action: str) -> AuditEntry:
