@@ -16,6 +16,7 @@ from workflows.engine.events import Usage
 FEATURES = {
     *("vision", "tool-call", "multi-tool-call", "stream-tool-call", "agent-thought"),
     *("document", "audio", "video", "structured-output"),
+    "dimensions",
 }
 QUIRKS = {"no_sampling", "no_stop", "max_completion_tokens", "one_sampler", "thought_signature"}
 QUIRKS |= {"adaptive_thinking", "output_format"}
@@ -41,6 +42,17 @@ QUIRKS |= {"adaptive_thinking", "output_format"}
 )
 def test_names_of_app_files_resolve_to_rows(written: str, name: str) -> None:
     assert catalogue.resolve(written) == name
+
+
+@pytest.mark.parametrize("name", catalogue.names())
+def test_the_name_that_clients_know_leads_back(name: str) -> None:
+    assert catalogue.resolve(catalogue.public_name(name)) == name
+
+
+def test_clients_know_a_provider_by_its_plug_in() -> None:
+    assert catalogue.public_name("openai") == "langgenius/openai/openai"
+    assert catalogue.public_name("google") == "langgenius/gemini/google"
+    assert catalogue.public_name("demo") == "demo"
 
 
 @pytest.mark.parametrize("written", ["", "nobody", "langgenius/bedrock/bedrock", "../openai.yaml"])
