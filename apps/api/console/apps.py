@@ -124,7 +124,7 @@ class AppStars(AppViewSet):
         app_stars.add(self.principal, self.app(app_id))
         return Response(SUCCESS)
 
-    @extend_schema(operation_id="unstarApp", request=None, responses=ResultRecord)
+    @extend_schema(operation_id="unstarApp", request=None, responses={200: ResultRecord})
     def destroy(self, request: Request, app_id: str) -> Response:
         app_stars.remove(self.principal, self.app(app_id))
         return Response(SUCCESS)
