@@ -165,7 +165,9 @@ async def test_a_page_for_members_wants_their_sign_in(house: Served) -> None:
     stranger = await web_login(house.cast.eve)
     assert_error(await passport(house, headers={"Authorization": f"Bearer {stranger.access}"}), 401, "web_app_access_denied")
     member = await web_login(house.cast.norma)
-    for headers in ({"Authorization": f"Bearer {member.access}"}, {"Cookie": f"webapp_access_token={member.access}"}):
+    bearer, cookie = {"Authorization": f"Bearer {member.access}"}, {"Cookie": f"webapp_access_token={member.access}"}
+    stale = {"Cookie": "webapp_access_token=stale"}
+    for headers in (bearer, cookie, {**bearer, **stale}, {**cookie, "Authorization": "Bearer of-something-else"}):
         told = claims(await passport(house, headers=headers, user_id="somebody-else"))
         assert (told["user_id"], told["token_source"]) == (str(house.cast.norma.account.pk), "webapp_login_token")
         assert (told["auth_type"], isinstance(told["granted_at"], int)) == ("internal", True)

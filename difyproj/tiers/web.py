@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from functools import partial
 from typing import Any, ClassVar
 
@@ -38,12 +39,12 @@ def passport_of(request: Request) -> str:
 
 
 def member_of(request: Request) -> Caller | None:
-    """Who has signed in to pages for members: the sign-in's cookie, or Bearer. None for anybody else."""
-    try:
-        token = cookies.read(request, cookies.WEB_ACCESS) or bearer(request.headers.get("Authorization"))
-        return sessions.authenticate(token, scope=SessionScope.WEB_APP)
-    except Unauthorized:
-        return None
+    """Who has signed in to pages for members: Bearer, or the sign-in's cookie beside whatever Bearer is. None for anybody else."""
+    header = request.headers.get("Authorization") or ""
+    for token in (header.partition(" ")[2].strip(), cookies.read(request, cookies.WEB_ACCESS)):
+        with suppress(Unauthorized):
+            return sessions.authenticate(token, scope=SessionScope.WEB_APP)
+    return None
 
 
 class PassportAuthentication(BaseAuthentication):
