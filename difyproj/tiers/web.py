@@ -39,7 +39,7 @@ def passport_of(request: Request) -> str:
 
 
 def member_of(request: Request) -> Caller | None:
-    """Who has signed in to pages for members: Bearer, or the sign-in's cookie beside whatever Bearer is. None for anybody else."""
+    """Who has signed in to pages for members: Bearer, or the sign-in's cookie beside any Bearer. None for anybody else."""
     header = request.headers.get("Authorization") or ""
     for token in (header.partition(" ")[2].strip(), cookies.read(request, cookies.WEB_ACCESS)):
         with suppress(Unauthorized):
