@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import logging
 import threading
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 from uuid import uuid4
@@ -17,11 +18,13 @@ from accounts.models import Account, AccountStatus, Challenge, Membership, Purpo
 from accounts.services import accounts, challenges, password_resets, sessions, sign_in
 from accounts.services.refusals import InvalidToken, LoginLimit, ResetLimit, SendIpLimit, WrongCode
 from difyproj.infra import jobs
+from difyproj.infra.models import OutgoingMail
 from difyproj.kernel import clock
 from difyproj.kernel.errors import DomainError
 from difyproj.testing.browser import Browser, set_cookies
 from difyproj.testing.cast import PASSWORD, Cast, Person
 from difyproj.testing.mailbox import code_for, letters_to, link_for
+from difyproj.testing.queries import counted
 
 ALICE, NOBODY = "alice@acme.example", "nobody@nowhere.example"
 NEW_PASSWORD = "an entirely new phrase"
@@ -78,6 +81,18 @@ async def test_an_unknown_address_gets_the_same_answer_and_no_letter(browser: Br
     ]
     assert {(answer.status, answer.body) for answer in refusals} == {(400, refusals[0].body)}
     assert refusals[0].json()["code"] == "email_code_error"
+
+
+@pytest.mark.parametrize("send", [sign_in.send_code, password_resets.send_code])
+def test_an_unknown_address_costs_the_same_queries(alice: Person, send: Callable[..., str]) -> None:
+    costs = []
+    for email in (ALICE, NOBODY):
+        with counted() as statements:
+            send(email=email, language="en-US", ip=None)
+        costs.append([" ".join(statement.split()[:3]) for statement in statements])
+    assert costs[0] == costs[1]
+    assert letters_to(ALICE) and not letters_to(NOBODY)
+    assert not OutgoingMail.objects.exists()
 
 
 async def test_a_code_is_written_in_the_language_that_was_asked_for(browser: Browser, cast: Cast) -> None:

@@ -34,7 +34,7 @@ async def test_a_password_gives_the_pages_cookie_and_the_token(page: Browser) ->
 
 
 async def test_refusals_are_those_of_the_contract_and_tell_nobody_who_has_an_account(page: Browser, cast: Cast) -> None:
-    answers = [await page.sign_in(email, "wrong") for email in (ALICE, "nobody@nowhere.example")]
+    answers = [await page.sign_in(email, "wrong") for email in (ALICE, f"{ids.new_id()}@nowhere.example")]
     assert {(answer.status, answer.body) for answer in answers} == {(401, answers[0].body)}
     assert answers[0].json()["code"] == "authentication_failed"
     assert (await page.post("/login", {"email": ALICE})).status == 400
