@@ -1,46 +1,18 @@
-"""Every error on every route has the one shape of its family."""
+"""Every error on every route of the Service API has the one shape of its family, and every cause has one."""
 
 from __future__ import annotations
-
-from posixpath import normpath
-from typing import Any
 
 import pytest
 
 from apps.services import apps
 from difyproj.kernel import errors
-from difyproj.testing.served import Answer, Served
-from difyproj.tiers.error_shapes import for_path, openai
+from difyproj.testing.served import Served
 from difyproj.tiers.errors import envelope, headers, status_of, translate
 
 from .routes import METHODS, Route, routes
+from .shapes import ODD_BODIES, ODD_IDS, assert_shape
 
-ODD_BODIES: list[Any] = [None, [], "text", {"user": {"a": 1}}, {"inputs": 1, "query": 2, "user": 3, "files": 4}]
-ODD_IDS = ["no-uuid", "00000000-0000-4000-8000-000000000000", "%00", "..", "%F0%9F%92%A9", "x" * 500]
 OPEN = {"/v1/", "/v1/openapi.json", "/v1/docs", "/v1/redoc"}
-
-
-def assert_shape(answer: Answer, path: str, told: str) -> None:
-    assert answer.status < 500, told
-    if answer.status < 400:
-        return
-    body = answer.json()
-    if for_path(normpath(path)) is openai:
-        assert set(body) == {"error"} and set(body["error"]) == {"message", "type", "param", "code"}, told
-        assert all(isinstance(body["error"][name], str) and body["error"][name] for name in ("message", "type", "code")), told
-        assert isinstance(body["error"]["param"], str | None), told
-    else:
-        assert set(body) - {"params"} == {"code", "message", "status"}, told
-        assert body["status"] == answer.status, told
-        assert isinstance(body["code"], str) and body["code"], told
-        assert isinstance(body["message"], str), told
-        assert isinstance(body.get("params", ""), str), told
-    assert answer.headers["Content-Type"] == "application/json", told
-    assert answer.headers["X-Request-ID"], told
-    if answer.status == 401:
-        assert answer.headers["WWW-Authenticate"] == 'Bearer realm="api"', told
-    if answer.status == 429:
-        assert int(answer.headers["Retry-After"]) >= 1, told
 
 
 def tier() -> list[Route]:
