@@ -11,6 +11,9 @@ class AccountsConfig(AppConfig):
 
     def ready(self) -> None:
         """Every process forgets what it remembers of rows that change, and notes who changed them."""
+        from allauth.mfa.models import Authenticator
+        from allauth.socialaccount.models import SocialAccount
+
         from accounts import models
         from accounts.services import members, model_access, sessions
         from difyproj.infra import audit
@@ -27,5 +30,7 @@ class AccountsConfig(AppConfig):
                 models.Tag,
                 models.TagBinding,
                 models.Tenant,
-            ]  # fmt: skip
+                Authenticator,
+                SocialAccount,
+            ]
         )

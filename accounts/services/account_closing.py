@@ -7,8 +7,9 @@ from typing import Final
 from allauth.mfa.models import Authenticator
 from allauth.socialaccount.models import SocialAccount
 from django.db import transaction
+from django.db.models import Q
 
-from accounts.models import Account, AccountStatus, Membership, Purpose, Tenant, TenantStatus
+from accounts.models import Account, AccountStatus, Challenge, Membership, Purpose, Tenant, TenantStatus
 from accounts.policies import Role
 from accounts.services import challenges, refusals, sessions
 from difyproj.infra import limits
@@ -61,6 +62,7 @@ def close(account: Account) -> None:
         membership.delete()
     SocialAccount.objects.filter(user=row).delete()
     Authenticator.objects.filter(user=row).delete()
+    Challenge.objects.filter(Q(account=row) | Q(email=row.email)).delete()
     sessions.close_all(row)
     row.email, row.name, row.avatar = f"closed-{row.pk.hex}@account.invalid", "Closed account", ""
     row.status, row.is_staff, row.is_superuser, row.last_login_ip = AccountStatus.CLOSED, False, False, None

@@ -8,10 +8,13 @@ from django.db import IntegrityError, transaction
 
 from accounts.models import Account, AccountStatus
 from accounts.services import sessions
-from accounts.services.refusals import EmailInUse
+from accounts.services.refusals import EmailInUse, LoginLimit
+from difyproj.infra import limits
 from difyproj.kernel.errors import Conflict, DomainError, InvalidParam
 
 LONGEST_PASSWORD = 1024
+# Of somebody who is signed in already and repeats the password to change something.
+PROOF_RATE = "20/h"
 
 
 class RepeatPasswordNotMatch(DomainError):
@@ -102,9 +105,12 @@ def set_email(*, account: Account, email: str) -> Account:
 
 
 def demand_password(account: Account, password: str) -> None:
-    """Nothing for an account that has none. Raises CurrentPasswordIncorrect."""
+    """Nothing for an account that has none. Raises CurrentPasswordIncorrect, and LoginLimit after too many guesses."""
     if not account.has_usable_password():
         return
+    usage = limits.count(group="current-password", key=str(account.pk), rate=PROOF_RATE)
+    if usage is not None and usage.limited:
+        raise LoginLimit(retry_after=usage.reset_seconds)
     if len(password) > LONGEST_PASSWORD or not account.check_password(password):
         raise CurrentPasswordIncorrect
 

@@ -37,6 +37,8 @@ SETUP_LIFE: Final = timedelta(minutes=15)
 PAPER_CODES: Final = 10
 PAPER_ALPHABET: Final = "ABCDEFGHJKMNPQRSTUVWXYZ23456789"
 RATE: Final = "10/15m"
+# Names that the audit log takes for secrets.
+SEALED, HASHES = "sealed_secret", "token_hashes"
 APP, PAPER = Authenticator.Type.TOTP, Authenticator.Type.RECOVERY_CODES
 
 
@@ -104,7 +106,7 @@ def confirm(account: Account, *, token: str, code: str, password: str) -> list[s
     step = _step_of(secret, code)
     if step is None:
         raise SecondFactorWrong
-    codes, data = _new_paper_codes(), {"sealed": _sealed(secret.encode(), account)}
+    codes, data = _new_paper_codes(), {SEALED: _sealed(secret.encode(), account)}
     try:
         with transaction.atomic():
             Authenticator.objects.create(user=account, type=APP, data=data, last_used_at=_moment(step))
@@ -137,27 +139,28 @@ def take_away(account: Account) -> int:
 
 def paper_codes_left(account: Account) -> int:
     row = Authenticator.objects.filter(user=account, type=PAPER).first()
-    return len(row.data["hashes"]) if row else 0
+    return len(row.data[HASHES]) if row else 0
 
 
-def reseal() -> int:
-    """Seal every secret with the present instance key, after it was changed; how many there are."""
-    rows = Authenticator.objects.filter(type=APP).select_related("user")
-    for row in rows:
-        with transaction.atomic():
-            secret = _unsealed(base64.b64decode(row.data["sealed"]), _row(row.user))
-            row.data = {
-                "sealed": base64.b64encode(secrets.seal(settings.INSTANCE_KEY, secret, context=_row(row.user))).decode()
-            }
-            row.save(update_fields=["data"])
-    return len(rows)
+def reseal() -> tuple[int, list[str]]:
+    """Seal every secret with the present instance key, after it was changed: how many, and whose could not be opened."""
+    done, unreadable = 0, []
+    for row in Authenticator.objects.filter(type=APP).select_related("user"):
+        try:
+            secret = _unsealed(base64.b64decode(row.data[SEALED]), _row(row.user))
+        except secrets.Unreadable:
+            unreadable.append(row.user.email)
+            continue
+        Authenticator.objects.filter(pk=row.pk, data=row.data).update(data={SEALED: _sealed(secret, row.user)})
+        done += 1
+    return done, unreadable
 
 
 def _take_from_app(account: Account, code: str) -> bool:
     row = Authenticator.objects.filter(user=account, type=APP).first()
     if row is None:
         return False
-    step = _step_of(_unsealed(base64.b64decode(row.data["sealed"]), _row(account)).decode(), code)
+    step = _step_of(_unsealed(base64.b64decode(row.data[SEALED]), _row(account)).decode(), code)
     if step is None:
         return False
     unused = Q(last_used_at__isnull=True) | Q(last_used_at__lt=_moment(step))
@@ -168,9 +171,9 @@ def _take_from_paper(account: Account, code: str) -> bool:
     """Of two uses at once one finds the row changed by the other."""
     row = Authenticator.objects.filter(user=account, type=PAPER).first()
     used = _paper_hash(account, code)
-    if row is None or used not in row.data["hashes"]:
+    if row is None or used not in row.data[HASHES]:
         return False
-    left = {"hashes": [each for each in row.data["hashes"] if each != used]}
+    left = {HASHES: [each for each in row.data[HASHES] if each != used]}
     return bool(Authenticator.objects.filter(pk=row.pk, data=row.data).update(data=left, last_used_at=clock.now()))
 
 
@@ -203,7 +206,7 @@ def _new_paper_codes() -> list[str]:
 
 def _keep_paper_codes(account: Account, codes: list[str]) -> None:
     hashes = [_paper_hash(account, code.replace("-", "")) for code in codes]
-    Authenticator.objects.update_or_create(user=account, type=PAPER, defaults={"data": {"hashes": hashes}})
+    Authenticator.objects.update_or_create(user=account, type=PAPER, defaults={"data": {HASHES: hashes}})
 
 
 def _paper_hash(account: Account, code: str) -> str:

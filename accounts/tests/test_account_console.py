@@ -10,7 +10,7 @@ import pytest
 from asgiref.sync import sync_to_async
 from PIL import Image
 
-from accounts.models import Account, AccountStatus, Membership, Session, Tenant
+from accounts.models import Account, AccountStatus, Challenge, Membership, Session, Tenant
 from accounts.services import accounts, profile, sessions, tenants
 from apps.models import UploadFile
 from difyproj.infra.models import AuditEntry
@@ -162,6 +162,17 @@ async def test_a_password_stays_without_proof_or_for_a_bad_one(
     assert (await client.get("/account/profile")).status == 200
 
 
+async def test_guesses_of_the_present_password_are_counted(
+    client: TierClient, alice: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(accounts, "PROOF_RATE", "2/h")
+    body = {"password": "wrong", "new_password": NEW_PASSWORD, "repeat_new_password": NEW_PASSWORD}
+    answers = [await client.post("/account/password", {**body, "password": guess}) for guess in ("a", "b", PASSWORD)]
+    assert [answer.status for answer in answers] == [400, 400, 429]
+    assert answers[-1].json()["code"] == "email_code_login_limit"
+    assert (await Account.objects.aget(pk=alice.account.pk)).check_password(PASSWORD)
+
+
 async def test_sessions_are_listed_and_ended_one_by_one_or_all_but_this(
     client: TierClient, house: Served, alice: Person, eve: Person
 ) -> None:
@@ -268,6 +279,7 @@ async def test_a_member_deletes_the_own_account_with_a_code(house: Served, cast:
     assert "norma" not in f"{account.email} {account.name}".lower()
     assert not await Membership.objects.filter(account=account).aexists()
     assert not await Session.objects.filter(account=account).aexists()
+    assert not await Challenge.objects.filter(email="norma@acme.example").aexists()
     assert (await norma.get("/account/profile")).status == 401
 
 

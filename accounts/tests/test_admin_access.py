@@ -48,7 +48,7 @@ def secrets(cast: Cast) -> list[str]:
     tag = Tag.objects.create(tenant=tenant, type="app", name="Support")
     TagBinding.objects.create(tenant=tenant, tag=tag, target_id=ids.new_id())
     ModelSetting.objects.create(tenant=tenant, provider="openai", model_type="llm", model="gpt-4o")
-    kept = Authenticator.objects.get(type="totp").data["sealed"]
+    kept = Authenticator.objects.get(type="totp").data[second_factor.SEALED]
     hashes = [Session.objects.get().refresh_hash, issued.row.code_hash, issued.row.token_hash]
     return [tokens.access, tokens.refresh, issued.token, setup.secret, papers[0], kept, "claim-of-bob", *hashes]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import io
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
@@ -10,6 +11,7 @@ import pytest
 import time_machine
 from allauth.mfa.models import Authenticator
 from asgiref.sync import sync_to_async
+from django.core.management import call_command
 from django.db import connection
 from django.test import Client
 from pytest_django import Settings
@@ -18,6 +20,7 @@ from accounts.models import Account, Session
 from accounts.services import accounts, second_factor
 from accounts.services.second_factor import SecondFactorRequired, SecondFactorWrong
 from difyproj.infra import limits
+from difyproj.infra.models import AuditEntry
 from difyproj.kernel import clock
 from difyproj.kernel.errors import Conflict, InvalidParam, TooManyRequests
 from difyproj.testing.cast import PASSWORD, Cast, Person
@@ -133,6 +136,16 @@ def test_of_many_uses_at_once_one_counts(
             assert sorted(threads.map(use, range(6))) == [False] * 5 + [True]
 
 
+def test_the_audit_log_notes_that_it_is_on_and_keeps_no_secret(noon: object, alice: Person) -> None:
+    turned_on(alice.account)
+    second_factor.remove(alice.account, password=PASSWORD)
+    noted = AuditEntry.objects.filter(target_kind="mfa.authenticator")
+    assert sorted(noted.values_list("action", flat=True)) == ["authenticator.created"] * 2 + ["authenticator.deleted"] * 2
+    for entry in noted:
+        data = (entry.after or entry.before or {})["data"]
+        assert set(data.values()) == {"***REDACTED***"}
+
+
 @pytest.mark.parametrize("code", ["", "12345", "1234567", "\0", "١٢٣٤٥٦", "x" * 5000, "000000"])
 def test_nonsense_is_no_code(noon: object, alice: Person, code: str) -> None:
     turned_on(alice.account)
@@ -164,9 +177,11 @@ def test_secrets_open_after_the_instance_key_changed_and_are_sealed_anew(
     settings.INSTANCE_KEYS_PREVIOUS = [settings.INSTANCE_KEY]
     settings.INSTANCE_KEY = b"k" * 32
     assert second_factor.check(alice.account, second_factor.code_at(secret, now_step()))
-    assert second_factor.reseal() == 1
+    call_command("rotate_keys", stdout=io.StringIO())
     settings.INSTANCE_KEYS_PREVIOUS = []
     assert second_factor.check(alice.account, second_factor.code_at(secret, now_step() + 1))
+    settings.INSTANCE_KEY = b"x" * 32
+    assert second_factor.reseal() == (0, ["alice@acme.example"])
 
 
 def test_an_account_without_a_password_needs_none(noon: object, cast: Cast) -> None:

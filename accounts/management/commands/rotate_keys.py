@@ -7,14 +7,14 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from accounts.models import Tenant
-from accounts.services import data_keys
+from accounts.services import data_keys, second_factor
 from difyproj.kernel.secrets import Unreadable
 
 
 class Command(BaseCommand):
     help = (
-        "Wrap every tenant's data key with INSTANCE_KEY. Put the key used until now into INSTANCE_KEYS_PREVIOUS, "
-        "the new one into INSTANCE_KEY, restart, run this, then take INSTANCE_KEYS_PREVIOUS away."
+        "Wrap every tenant's data key, and seal every second factor, with INSTANCE_KEY. Put the key used until now into "
+        "INSTANCE_KEYS_PREVIOUS, the new one into INSTANCE_KEY, restart, run this, then take INSTANCE_KEYS_PREVIOUS away."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -33,5 +33,7 @@ class Command(BaseCommand):
         self.stdout.write(f"{len(tenants)} tenants, {wrapped} data keys wrapped again.")
         if options["data_keys"]:
             self.stdout.write(f"{len(tenants) - len(unreadable)} data keys renewed.")
-        if unreadable:
-            raise CommandError(f"No known instance key opens the data keys of: {', '.join(unreadable)}.")
+        sealed, locked_out = second_factor.reseal()
+        self.stdout.write(f"{sealed} second factors sealed again.")
+        if unreadable or locked_out:
+            raise CommandError(f"No known instance key opens what belongs to: {', '.join([*unreadable, *locked_out])}.")
