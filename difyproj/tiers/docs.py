@@ -52,6 +52,8 @@ CONSOLE: dict[str, Any] = {
     "VERSION": settings.APP_VERSION,
     "SERVERS": [{"url": "/console/api"}],
     "COMPONENT_SPLIT_PATCH": False,
+    # Words like "status" have another set of values in each shape: they stand there, without a name.
+    "POSTPROCESSING_HOOKS": [],
 }
 WEB: dict[str, Any] = {
     "TITLE": "Web API",

@@ -35,12 +35,12 @@ class Sessions(ConsoleViewSet):
         told = SessionRecord(sessions.of(self.account), many=True, context={"current": self.login.caller.session_id})
         return Response({"data": told.data})
 
-    @extend_schema(operation_id="endOtherSessions", responses=ClosedRecord)
+    @extend_schema(operation_id="endOtherSessions", request=None, responses=ClosedRecord)
     def destroy_others(self, request: Request) -> Response:
         closed = sessions.close_all(self.account, but=self.login.caller.session_id)
         return Response({"result": "success", "closed": closed})
 
-    @extend_schema(operation_id="endSession", responses={204: None})
+    @extend_schema(operation_id="endSession", request=None, responses={204: None})
     def destroy(self, request: Request, session_id: str) -> Response:
         if not sessions.close_one(self.account, session_id):
             raise NotFound("There is no such session.")

@@ -76,7 +76,8 @@ class Workspaces(ConsoleViewSet):
     def switch(self, request: Request) -> Response:
         return _changed("new_tenant", workspaces.switch(self.account, **self.body(SwitchFields)))
 
-    @extend_schema(operation_id="getCurrentWorkspace", request=None, responses=TenantRecord)
+    @extend_schema(operation_id="readCurrentWorkspace", methods=["GET"], responses=TenantRecord)
+    @extend_schema(operation_id="getCurrentWorkspace", methods=["POST"], request=None, responses=TenantRecord)
     def current(self, request: Request) -> Response:
         return Response(TenantRecord(self.login.membership).data)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from apps.models import Conversation
@@ -22,6 +23,10 @@ class Line:
     facts: Facts
 
 
+RATINGS = {"type": "object", "properties": {"like": {"type": "integer"}, "dislike": {"type": "integer"}}}
+
+
+@extend_schema_field(RATINGS)
 class RatingsField(serializers.Field[Any, Any, Any, Any]):
     """(likes, dislikes)."""
 
