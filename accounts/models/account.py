@@ -51,9 +51,7 @@ class Account(Row, AbstractBaseUser, PermissionsMixin):
     is_staff = models.BooleanField(default=False)
     last_login_ip = models.GenericIPAddressField(null=True, blank=True)
     last_active_at = models.DateTimeField(null=True, blank=True)
-    initialized_at = models.DateTimeField(
-        null=True, blank=True, help_text="When language and time zone were chosen first."
-    )
+    initialized_at = models.DateTimeField(null=True, blank=True, help_text="When language and time zone were chosen first.")
 
     objects = Accounts()
 
