@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from uuid import UUID
 
@@ -13,7 +13,8 @@ from accounts.models import Account
 from apps.models import Annotation, AnnotationHit, App, Conversation, Message
 from difyproj.kernel import ids
 
-from .conversations import ConversationNotFound
+from . import messages
+from .conversations import ConversationNotFound, Window
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +34,15 @@ def conversation(app: App, conversation_id: UUID | str) -> Conversation:
     if found is None:
         raise ConversationNotFound
     return found
+
+
+def window(app: App, conversation_id: UUID | str, *, first_id: str | None, limit: int) -> Window:
+    """The ``limit`` newest messages of the conversation before ``first_id``, oldest first, in detail.
+
+    Raises ConversationNotFound, and MessageNotFound for an unknown cursor.
+    """
+    found = messages.window(conversation(app, conversation_id), first_id=first_id, limit=limit)
+    return replace(found, rows=of(found.rows))
 
 
 def of(rows: Sequence[Message]) -> list[Detailed]:

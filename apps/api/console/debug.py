@@ -25,7 +25,7 @@ from .. import records, replies, requests
 from ..fields import CursorField, LimitField, ObjectField
 from ..questions import generate_request, trace_id
 from ..stream_records import CHAT_STREAM, COMPLETION_STREAM
-from .message_records import MessageDetail, MessageDetailWindow
+from .message_records import MessageDetailWindow
 
 
 class OverrideField(ObjectField):
@@ -111,10 +111,9 @@ class DebugChat(DebugViewSet):
         """Any conversation of the app: the logs read theirs here too."""
         app, _ = self.asked_app(app_id)
         fields = self.query(HistoryFields)
-        conversation = message_details.conversation(app, fields["conversation_id"])
-        found = messages.window(conversation, first_id=fields.get("first_id"), limit=fields["limit"])
-        data = MessageDetail(message_details.of(found.rows), many=True).data
-        return Response({"limit": found.limit, "has_more": found.has_more, "data": data})
+        first_id, limit = fields.get("first_id"), fields["limit"]
+        found = message_details.window(app, fields["conversation_id"], first_id=first_id, limit=limit)
+        return Response(MessageDetailWindow(found).data)
 
     @extend_schema(operation_id="getDebugSuggestions", responses=QuestionsRecord)
     def suggest(self, request: Request, app_id: str, message_id: str) -> Deferred:

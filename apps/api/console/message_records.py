@@ -125,7 +125,7 @@ class MessageDetail(Shape):
 class MessageDetailWindow(Shape):
     limit = serializers.IntegerField()
     has_more = serializers.BooleanField()
-    data = MessageDetail(many=True)  # type: ignore[assignment]
+    data = MessageDetail(source="rows", many=True)  # type: ignore[assignment]
 
 
 def _person(one: Detailed, account_id: Any) -> dict[str, str] | None:
