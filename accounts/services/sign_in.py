@@ -87,7 +87,7 @@ def with_invitation(
 
 def with_registration(*, token: str, password: str, repeated: str, language: str, timezone: str, visitor: Visitor) -> Tokens:
     account = registration.finish(token=token, password=password, repeated=repeated, language=language, timezone=timezone)
-    return sessions.open(account, method="email_code", scope=visitor.scope, ip=visitor.ip, agent=visitor.agent)
+    return admit(account, method="email_code", visitor=visitor)
 
 
 def with_second_factor(*, token: str, code: str, visitor: Visitor) -> Tokens:
