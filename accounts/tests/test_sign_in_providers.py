@@ -225,6 +225,17 @@ async def test_an_issuer_that_describes_itself_wrongly_leads_nowhere(
     assert refused(await surfer.get(onward), "The sign-in failed")
 
 
+async def test_what_a_provider_says_instead_of_a_token_is_told_to_nobody(
+    surfer: Surfer, caplog: pytest.LogCaptureFixture
+) -> None:
+    back = surfer.provider.grant(await surfer.depart())
+    surfer.provider.refusal = {"error": "invalid_grant", "echo": "a-secret-of-the-provider"}
+    answer = await surfer.arrive(back)
+    assert refused(answer, "The sign-in failed")
+    assert "a-secret-of-the-provider" not in answer[2] + caplog.text
+    assert "A sign-in provider failed: OAuth2Error" in caplog.text
+
+
 async def test_github_tells_which_address_is_verified(surfer: Surfer, alice: Person) -> None:
     surfer.provider.person = {"id": 4711, "login": "alice", "name": "Alice", "email": "alice@acme.example"}
     surfer.provider.emails = [{"email": "alice@acme.example", "primary": True, "verified": False}]

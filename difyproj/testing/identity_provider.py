@@ -22,13 +22,15 @@ KEY = rsa.generate_private_key(public_exponent=65537, key_size=2048)
 
 @dataclass(slots=True)
 class FakeProvider:
-    """``person`` are the claims of whoever signs in next; ``token`` and ``config`` replace parts of what is answered."""
+    """``person`` are the claims of whoever signs in next; ``token`` and ``config`` replace parts of what is
+    answered, ``refusal`` comes instead of tokens."""
 
     url: str = ""
     person: dict[str, Any] = field(default_factory=dict)
     userinfo: dict[str, Any] | None = None
     token: dict[str, Any] = field(default_factory=dict)
     config: dict[str, Any] = field(default_factory=dict)
+    refusal: dict[str, Any] | None = None
     emails: list[dict[str, Any]] = field(default_factory=list)
     status: int = 200
     key: rsa.RSAPrivateKey = KEY
@@ -74,6 +76,8 @@ class FakeProvider:
         form = await request.post()
         granted = self._codes.pop(str(form["code"]), None)
         challenge = hashlib.sha256(str(form.get("code_verifier", "")).encode()).digest()
+        if self.refusal is not None:
+            return web.json_response(self.refusal, status=400)
         if granted is None or granted["code_challenge"] != base64.urlsafe_b64encode(challenge).rstrip(b"=").decode():
             return web.json_response({"error": "invalid_grant"}, status=400)
         assert form["redirect_uri"] == granted["redirect_uri"]

@@ -20,6 +20,8 @@ from accounts.services.sign_in import Visitor
 from difyproj.kernel.errors import DomainError
 from difyproj.tiers import cookies
 
+from .client import ProviderFailed
+
 logger = logging.getLogger(__name__)
 
 PENDING: Final = "signin.second_factor"
@@ -50,9 +52,10 @@ def second_factor(request: HttpRequest, code: str) -> HttpResponse:
 
 
 def failed(request: HttpRequest, error: str | None, exception: Exception | None) -> HttpResponse:
-    """The provider would not, could not, or was not asked by us. Its own words are for the log."""
+    """The provider would not, could not, or was not asked by us. Its own words may hold secrets and are told to nobody."""
     if exception is not None:
-        logger.warning("A sign-in provider failed: %s", str(exception)[:300])
+        known = isinstance(exception, ProviderFailed)
+        logger.warning("A sign-in provider failed: %s", exception if known else type(exception).__name__)
     return refused(request, CANCELLED if error == AuthError.CANCELLED else FAILED)
 
 

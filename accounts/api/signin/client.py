@@ -21,6 +21,10 @@ MOST_BYTES = 1024 * 1024
 MOST_REDIRECTS = 3
 
 
+class ProviderFailed(OAuth2Error):
+    """Said in our own words, which hold nothing that the provider sent and may stand in the log."""
+
+
 class ProviderAnswer:
     """An answer, read to its end."""
 
@@ -37,17 +41,17 @@ class ProviderAnswer:
 
     def raise_for_status(self) -> None:
         if not self.ok:
-            raise OAuth2Error(f"The provider answered {self.status_code}.")
+            raise ProviderFailed(f"The provider answered {self.status_code}.")
 
     def json(self) -> Any:
         try:
             return jsonio.loads(self.content)
         except ValueError as error:
-            raise OAuth2Error("The provider's answer is no JSON.") from error
+            raise ProviderFailed("The provider's answer is no JSON.") from error
 
 
 class ProviderSession:
-    """Callable from a page's thread, while the calls themselves run on the process's loop. Every failure is an OAuth2Error."""
+    """Callable from a page's thread, while the calls themselves run on the process's loop. Raises ProviderFailed."""
 
     def __enter__(self) -> Self:
         return self
@@ -79,7 +83,7 @@ class ProviderSession:
         try:
             return asyncio.run_coroutine_threadsafe(call, loop.current()).result()
         except DomainError as error:
-            raise OAuth2Error(error.message) from error
+            raise ProviderFailed(error.message) from error
 
 
 async def _exchange(method: str, url: str, **sent: Any) -> ProviderAnswer:

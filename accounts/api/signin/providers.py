@@ -8,12 +8,13 @@ import jwt
 from allauth.socialaccount.adapter import get_adapter
 from allauth.socialaccount.models import SocialApp, SocialLogin, SocialToken
 from allauth.socialaccount.providers.github.views import GitHubOAuth2Adapter
-from allauth.socialaccount.providers.oauth2.client import OAuth2Error
 from allauth.socialaccount.providers.openid_connect.views import OpenIDConnectOAuth2Adapter
 from django.conf import settings
 from django.http import HttpRequest
 
 from difyproj.settings.sign_in import GITHUB_URL
+
+from .client import ProviderFailed
 
 ALGORITHMS: Final = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA")
 LEEWAY_SECONDS: Final = 30
@@ -34,19 +35,19 @@ class OpenIDConnect(OpenIDConnectOAuth2Adapter):
 
     @property
     def openid_config(self) -> dict[str, Any]:
-        """The issuer's own description. Raises OAuth2Error for one of another issuer, or one that says too little."""
+        """The issuer's own description. Raises ProviderFailed for one of another issuer, or one that says too little."""
         config = super().openid_config
         if not isinstance(config, dict) or not all(isinstance(config.get(name), str) for name in NEEDED):
-            raise OAuth2Error("The issuer's description is incomplete.")
+            raise ProviderFailed("The issuer's description is incomplete.")
         if config["issuer"].rstrip("/") != settings.SIGN_IN_PROVIDERS[self.provider_id].url:
-            raise OAuth2Error("The issuer's description names another issuer.")
+            raise ProviderFailed("The issuer's description names another issuer.")
         found: dict[str, Any] = config
         return found
 
     def complete_login(self, request: HttpRequest, app: SocialApp, token: SocialToken, **kwargs: Any) -> SocialLogin:
         raw = kwargs["response"].get("id_token")
         if not isinstance(raw, str):
-            raise OAuth2Error("The provider sent no ID token.")
+            raise ProviderFailed("The provider sent no ID token.")
         claims = self._decode_id_token(app, raw)
         person = claims if "email" in claims else self._told_of(token, claims)
         # Some issuers write it as a text, and "false" is a text like any other.
@@ -60,7 +61,7 @@ class OpenIDConnect(OpenIDConnectOAuth2Adapter):
             return claims
         told = self._fetch_user_info(token.token)
         if not isinstance(told, dict) or told.get("sub") != claims["sub"]:
-            raise OAuth2Error("The provider told of another person than the one who signed in.")
+            raise ProviderFailed("The provider told of another person than the one who signed in.")
         return told
 
     def _decode_id_token(self, app: SocialApp, id_token: str) -> dict[str, Any]:
@@ -71,9 +72,9 @@ class OpenIDConnect(OpenIDConnectOAuth2Adapter):
                 audience=app.client_id, leeway=LEEWAY_SECONDS, options={"require": ["exp", "iat", "iss", "aud", "sub"]},
             )  # fmt: skip
         except (jwt.PyJWTError, ValueError, TypeError) as error:
-            raise OAuth2Error("The ID token is not valid.") from error
+            raise ProviderFailed("The ID token is not valid.") from error
         if not 0 < len(claims["sub"]) <= LONGEST_UID:
-            raise OAuth2Error("The ID token names nobody.")
+            raise ProviderFailed("The ID token names nobody.")
         return claims
 
     def _key_of(self, id_token: str, address: str) -> Any:
@@ -85,7 +86,7 @@ class OpenIDConnect(OpenIDConnectOAuth2Adapter):
         named = jwt.get_unverified_header(id_token).get("kid")
         fitting = [key for key in known if key.key_id == named] if named else known
         if len(fitting) != 1:
-            raise OAuth2Error("The ID token is signed with a key that the issuer does not know.")
+            raise ProviderFailed("The ID token is signed with a key that the issuer does not know.")
         return fitting[0]
 
 
