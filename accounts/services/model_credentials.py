@@ -59,17 +59,22 @@ async def choose(
     model_type: str,
     model: str,
     credential_id: str | None = None,
+    values: Mapping[str, str] | None = None,
+    name: str | None = None,
     balancing: Mapping[str, Any] | None = None,
     created_by: Account | None = None,
 ) -> None:
-    """Make a custom model's credential the current one, and spread the model's calls or stop that.
+    """Make a custom model's credential the current one, give the model its values, spread its calls or stop that.
 
+    ``values`` change the credential that the model uses, or become its first, once its provider has accepted them.
     ``balancing`` has ``enabled`` and maybe ``configs``, the credentials that take turns: known ones by their id, new ones with
     their values, which their provider is asked about; one with neither means the current credential.
     """
     for config in _taking(balancing):
         if _is_new(config):
             await checked_credentials.check(provider=provider, values=config["credentials"], model=model)
+    if values:
+        await _keep(tenant, _Target(provider, model_type, model), credential_id, values, name, created_by)
     await db.run(_choose, principal, tenant, _Target(provider, model_type, model), credential_id, balancing, created_by)
 
 
@@ -78,6 +83,27 @@ class _Target:
     provider: str
     model_type: str
     model: str
+
+
+async def _keep(
+    tenant: Tenant,
+    target: _Target,
+    credential_id: str | None,
+    values: Mapping[str, str],
+    name: str | None,
+    created_by: Account | None,
+) -> None:
+    kind = {"model_type": target.model_type, "model": target.model}
+    own, _ = await db.run(credentials.usable, tenant, target.provider, **kind)
+    known = next((row for row in own if credential_id in (None, str(row.pk))), None)
+    if known is None and credential_id is not None:
+        raise credentials.CredentialNotFound
+    if known is not None:
+        await checked_credentials.update(credential=known, values=values, name=name)
+        return
+    await checked_credentials.create(
+        tenant=tenant, provider=target.provider, values=values, name=name or "", created_by=created_by, **kind
+    )
 
 
 @transaction.atomic

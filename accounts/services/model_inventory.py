@@ -80,7 +80,7 @@ class Inventory:
         """The provider's models: the listed ones in the catalogue's order, then those that the tenant named."""
         own = self.own(provider)
         listed = {(facts.model_type.value, facts.model): facts for facts in catalogue.models(provider)}
-        chosen = {(row.model_type, row.model) for row in self._defaults if catalogue.resolve(row.provider) == provider}
+        chosen = {(row.model_type, row.model) for row in self._defaults if row.provider == provider}
         named = [key for key in (*own, *sorted(chosen - own.keys())) if key not in listed]
         entries = [self._entry(provider, facts, FetchFrom.PREDEFINED, own.get(key, [])) for key, facts in listed.items()]
         entries += [self._entry(provider, _told(provider, key, own), FetchFrom.CUSTOM, own.get(key, [])) for key in named]

@@ -224,6 +224,19 @@ async def test_a_new_credential_may_come_with_the_choice_of_those_that_take_turn
     assert not (await ModelSetting.objects.aget(tenant=house.cast.alice.tenant)).load_balancing_enabled
 
 
+async def test_a_custom_model_is_added_and_changed_as_older_clients_do_it(house: Served, owner: TierClient) -> None:
+    custom = {"model": "my-llama", "model_type": "llm"}
+    form = {"endpoint_url": house.upstream.url, "api_key": NEW}
+    assert (await owner.post(f"{COMPATIBLE}/models", {**custom, "credentials": form})).json() == {"result": "success"}
+    changed = {**form, "api_key": "[__HIDDEN__]", "context_size": "9000"}
+    assert (await owner.post(f"{COMPATIBLE}/models", {**custom, "credentials": changed})).status == 200
+    row = await ModelCredential.objects.select_related("tenant").aget(model="my-llama")
+    assert await sync_to_async(credentials.get_values)(row) == {**form, "context_size": "9000"}
+    refused = await owner.post(f"{COMPATIBLE}/models", {**custom, "credentials": {**form, "api_key": BAD}})
+    assert (refused.status, refused.json()["code"]) == (400, "invalid_param")
+    assert await ModelCredential.objects.filter(model="my-llama").acount() == 1
+
+
 async def row_of_eve(house: Served) -> ModelCredential:
     return await ModelCredential.objects.aget(tenant=house.cast.eve.tenant)
 

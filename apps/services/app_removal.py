@@ -22,6 +22,7 @@ BATCH: Final = 300
 @transaction.atomic
 def begin(app: App, *, by: UUID) -> list[UUID]:
     """Nothing reaches the app any more. The runs that still go on, for the caller to stop."""
+    App.objects.select_for_update().get(pk=app.pk)  # nobody ties something to it from here on
     for rows in (
         ApiToken.objects.filter(app=app),
         Site.objects.filter(app=app),

@@ -69,6 +69,8 @@ class ProviderModels(ConsoleViewSet):
                 model_type=fields["model_type"],
                 model=fields["model"],
                 credential_id=fields.get("credential_id") or None,
+                values=fields.get("credentials"),
+                name=fields.get("name") or None,
                 balancing=fields.get("load_balancing"),
                 created_by=account,
             )

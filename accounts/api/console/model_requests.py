@@ -100,7 +100,10 @@ class BalancingFields(serializers.Serializer[Any]):
     configs = BalancedFields(many=True, required=False, allow_null=True, max_length=50)  # type: ignore[call-arg]
 
 
-class ModelChoiceFields(ModelFields):
+class ModelChoiceFields(ModelFields, NamedFields):
+    """``credentials`` as older clients add a custom model."""
+
+    credentials = CredentialValues(required=False, allow_null=True)
     load_balancing = BalancingFields(required=False, allow_null=True)
     credential_id = serializers.CharField(max_length=64, required=False, allow_null=True, allow_blank=True)
 
