@@ -225,6 +225,11 @@ async def test_an_issuer_that_describes_itself_wrongly_leads_nowhere(
     assert refused(await surfer.get(onward), "The sign-in failed")
 
 
+async def test_an_issuer_that_wants_the_secret_in_a_header_gets_it_there(surfer: Surfer) -> None:
+    surfer.provider.config = {"token_endpoint_auth_methods_supported": ["client_secret_basic"]}
+    assert (await surfer.sign_in())[:2] == (302, "/signin/done")
+
+
 async def test_what_a_provider_says_instead_of_a_token_is_told_to_nobody(
     surfer: Surfer, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -13,10 +13,10 @@ from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import jwt
-from aiohttp import web
+from aiohttp import encode_basic_auth, web
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-CLIENT_ID, CLIENT_SECRET = "difyproj-at-the-provider", "its secret there"
+WE = CLIENT_ID, CLIENT_SECRET = "difyproj-at-the-provider", "its secret there"
 KEY = rsa.generate_private_key(public_exponent=65537, key_size=2048)
 
 
@@ -81,7 +81,8 @@ class FakeProvider:
         if granted is None or granted["code_challenge"] != base64.urlsafe_b64encode(challenge).rstrip(b"=").decode():
             return web.json_response({"error": "invalid_grant"}, status=400)
         assert form["redirect_uri"] == granted["redirect_uri"]
-        assert (form["client_id"], form["client_secret"]) == (CLIENT_ID, CLIENT_SECRET)
+        basic = encode_basic_auth(CLIENT_ID, CLIENT_SECRET)
+        assert request.headers.get("Authorization") == basic or (form["client_id"], form["client_secret"]) == WE
         now = int(time.time())
         claims = {"iss": self.url, "aud": CLIENT_ID, "iat": now, "exp": now + 300, **self.person, **self.token}
         signed = jwt.encode(claims, self.key, algorithm=self.algorithm, headers={"kid": "one"})
