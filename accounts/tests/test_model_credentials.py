@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -136,6 +137,13 @@ async def test_calls_use_the_credential_that_was_switched_to(house: Served, owne
     back = await ModelCredential.objects.exclude(pk=row.pk).aget(tenant=house.cast.alice.tenant)
     await owner.post(f"{BASE}/credentials/switch", {"credential_id": str(back.pk)})
     assert not (await row_of(house, "mine")).current
+
+
+async def test_who_switches_at_the_same_time_leaves_one_current_credential(house: Served, owner: TierClient) -> None:
+    rows = [await add(house, owner, name) for name in ("a", "b", "c")]
+    switch = [owner.post(f"{BASE}/credentials/switch", {"credential_id": str(row.pk)}) for row in rows]
+    assert {answer.status for answer in await asyncio.gather(*switch)} == {200}
+    assert await ModelCredential.objects.filter(tenant=house.cast.alice.tenant, current=True).acount() == 1
 
 
 async def test_a_deleted_credential_is_gone_and_the_next_one_serves(house: Served, owner: TierClient) -> None:

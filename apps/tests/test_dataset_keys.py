@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
 from apps.models import ApiToken
@@ -39,6 +41,12 @@ async def test_there_are_ten_keys_at_most(house: Served, owner: TierClient) -> N
         assert (await owner.post(KEYS)).status == 200
     refused = await owner.post(KEYS)
     assert (refused.status, refused.json()["code"]) == (400, "bad_request")
+    assert await ApiToken.objects.filter(kind=TokenKind.DATASET).acount() == 10
+
+
+async def test_ten_stays_the_limit_for_many_at_once(house: Served, owner: TierClient) -> None:
+    answers = await asyncio.gather(*(owner.post(KEYS) for _ in range(14)))
+    assert sorted(answer.status for answer in answers) == [200] * 10 + [400] * 4
     assert await ApiToken.objects.filter(kind=TokenKind.DATASET).acount() == 10
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -58,6 +59,14 @@ async def test_a_name_is_there_once_per_type(owner: TierClient) -> None:
     ):
         assert (answer.status, answer.json()["code"], answer.json()["params"]) == (400, "invalid_param", "name")
     assert await Tag.objects.filter(name="Support").acount() == 1
+
+
+async def test_many_who_do_the_same_at_once_make_one_tag_and_one_binding(house: Served, owner: TierClient) -> None:
+    made = await asyncio.gather(*(owner.post("/tags", {"name": "Support", "type": "app"}) for _ in range(6)))
+    assert sorted(answer.status for answer in made) == [200] + [400] * 5
+    (tag,) = [str(row.pk) async for row in Tag.objects.all()]
+    assert set(await asyncio.gather(*(bind(owner, house, tag) for _ in range(6)))) == {200}
+    assert await TagBinding.objects.acount() == 1
 
 
 @pytest.mark.parametrize(
