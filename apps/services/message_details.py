@@ -46,9 +46,9 @@ def window(app: App, conversation_id: UUID | str, *, first_id: str | None, limit
 
 
 def of(rows: Sequence[Message]) -> list[Detailed]:
-    """The messages in detail: six queries at most, however many they are."""
+    """The messages in detail: five queries at most, however many they are."""
     shown = list(rows)
-    prefetch_related_objects(shown, "files__upload_file", "feedbacks")
+    prefetch_related_objects(shown, messages.files_of(), "feedbacks")
     keys = [row.pk for row in shown]
     annotations = {row.message_id: row for row in Annotation.objects.filter(message_id__in=keys)}
     hits = {row.message_id: row for row in AnnotationHit.objects.filter(message_id__in=keys).select_related("annotation")}

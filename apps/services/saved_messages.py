@@ -8,7 +8,7 @@ from apps.models import EndUser, Message, SavedMessage
 from difyproj.kernel import ids
 
 from .conversations import Window
-from .messages import MessageNotFound
+from .messages import MessageNotFound, files_of
 
 
 def save(message: Message, end_user: EndUser) -> None:
@@ -32,6 +32,6 @@ def window(end_user: EndUser, *, last_id: str | None, limit: int) -> Window:
         if last is None:
             raise MessageNotFound
         rows = rows.filter(Q(created_at__lt=last.created_at) | Q(created_at=last.created_at, id__lt=last.pk))
-    rows = rows.select_related("message").prefetch_related("message__files__upload_file", "message__feedbacks")
+    rows = rows.select_related("message").prefetch_related(files_of("message__"), "message__feedbacks")
     found = [row.message for row in rows.order_by("-created_at", "-id")[: limit + 1]]
     return Window(found[:limit], limit, len(found) > limit)

@@ -21,6 +21,7 @@ from difyproj.testing.served import MODEL, PROVIDER, Served
 
 SECRET = "Alice's secret question"
 OTHER_MODEL = "acme-private-model"
+VISITOR = "visitor-1"
 """Names that are no ids: everybody may say them."""
 NAMES = {
     "provider": PROVIDER,
@@ -43,7 +44,7 @@ async def furnish(house: Served) -> dict[str, str]:
         file_upload={"enabled": True, "allowed_file_types": ["image"], "allowed_file_upload_methods": ["local_file"]},
     )
     alice = await signed_in(house, house.cast.alice)
-    visitor = await visiting(house, house.chat.app, user_id="")
+    visitor = await visiting(house, house.chat.app, user_id=VISITOR)
     ask = {"inputs": {}, "query": SECRET, "response_mode": "blocking"}
     served = (await house.ask(SECRET, response_mode="blocking", auto_generate_name=False)).json()
     debugged = (await alice.post(f"/apps/{house.chat.app.pk}/chat-messages", ask)).json()
