@@ -61,7 +61,8 @@ async function streamed(passport, path, body, options) {
       await ask(passport, path + "/" + first.task_id + "/stop", {}, options);
     }
   }
-  return {word, last: records(text).at(-1).event, type: answer.headers.get("Content-Type"), id: answer.headers.get("X-Request-ID")};
+  const {headers} = answer;
+  return {word, last: records(text).at(-1).event, type: headers.get("Content-Type"), id: headers.get("X-Request-ID")};
 }
 
 function talked(passport, body) {

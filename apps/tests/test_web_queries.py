@@ -15,7 +15,7 @@ from .visits import asked, for_members, passport, visit, web_login, written
 
 
 async def least(call: Callable[..., Awaitable[Any]], *args: Any, **kwargs: Any) -> int:
-    """What a call costs once everything is remembered: news of a change, of the set-up's too, may come late and clear a cache."""
+    """What a call costs once everything is remembered: news of the set-up's changes may come late and clear a cache."""
     return min([await queries_of(call, *args, **kwargs) for _ in range(3)])
 
 
