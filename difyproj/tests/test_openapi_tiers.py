@@ -21,6 +21,7 @@ REFUSALS = {"400", "401", "403", "404", "409", "413", "415", "429", "500"}
 # The contract's own shape of refusals: {"result": "fail", "message"}.
 OTHER_SHAPES = {"/refresh-token"}
 DOCUMENT = "openapi.json"
+PAGES = ("docs", "redoc")
 
 
 @pytest.fixture(scope="module", params=TIERS)
@@ -54,7 +55,7 @@ def operations(document: Any) -> list[tuple[str, str, dict[str, Any]]]:
 
 def described(tier: str) -> list[Route]:
     """The tier's routes, without those of features that are off."""
-    found = [route for route in routes(TIERS[tier][0]) if not route.path.endswith(DOCUMENT)]
+    found = [route for route in routes(TIERS[tier][0]) if not route.path.endswith((DOCUMENT, *PAGES))]
     return [route for route in found if not (isinstance(route.view, type) and issubclass(route.view, FeatureOff))]
 
 
@@ -100,3 +101,12 @@ async def test_the_served_documents_are_the_committed_ones(house: Served) -> Non
     for tier, (prefix, _) in TIERS.items():
         answer = await house.call("GET", f"/{prefix}{DOCUMENT}", headers={"Authorization": ""})
         assert answer.json() == committed(tier), tier
+
+
+async def test_the_pages_need_nothing_from_elsewhere(house: Served) -> None:
+    for prefix, _ in TIERS.values():
+        for name in PAGES:
+            answer = await house.call("GET", f"/{prefix}{name}", headers={"Authorization": "", "Accept": "text/html"})
+            assert answer.status == 200 and f"/{prefix}{DOCUMENT}".encode() in answer.body
+            addresses = re.findall(r'(?:src|href)="([^"]+)"', answer.body.decode())
+            assert addresses and not [one for one in addresses if not one.startswith("/static/")]
