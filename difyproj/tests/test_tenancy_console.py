@@ -10,20 +10,17 @@ from typing import Any
 from uuid import uuid4
 
 from asgiref.sync import sync_to_async
-from django.test import override_settings
 
-from accounts.models import Account, Membership, SessionScope
+from accounts.models import Account, Membership
 from accounts.policies import Role, allows
 from accounts.services import sessions
-from apps.models.token import TokenKind
-from apps.services import passports, sites, tokens
 from difyproj.testing.browser import Browser
 from difyproj.testing.cast import Person
 from difyproj.testing.console import TierClient, signed_in
 from difyproj.testing.served import Served
 from difyproj.tiers.console import ANY_MEMBER, ConsoleViewSet
 
-from . import acme
+from . import acme, bearers
 from .console_app_entries import ENTRIES
 from .sweeping import Entry, Operation, call, changes, footprint, names_in, operations, tenant_models, told
 
@@ -152,32 +149,13 @@ def may(role: Role, operation: Operation) -> bool:
     return needed == ANY_MEMBER or allows(role, needed)
 
 
-async def credentials_of_others(house: Served) -> dict[str, str]:
-    """Bearers that are good for something, and none for the Console API."""
-
-    def made() -> dict[str, str]:
-        alice = house.cast.alice
-        with override_settings(ACCESS_TOKEN_EXPIRE_MINUTES=-1):
-            expired = sessions.open(alice.account, method="test").access
-        return {
-            "nobody": "",
-            "an app's key": house.chat.token,
-            "a key for datasets": tokens.create(tenant=alice.tenant, kind=TokenKind.DATASET)[1],
-            "a passport": passports.issue(sites.of(house.chat.app).code, user_id=""),
-            "a sign-in to pages": sessions.open(alice.account, method="test", scope=SessionScope.WEB_APP).access,
-            "a refresh token": sessions.open(alice.account, method="test").refresh,
-            "nonsense": "nonsense",
-            "an expired session": expired,
-        }
-
-    return await sync_to_async(made)()
-
-
 async def test_no_other_credential_opens_the_tier(house: Served) -> None:
     ids, wrong = await ids_of(house), []
-    bearers = await credentials_of_others(house)
+    given = await sync_to_async(bearers.of)(house.cast.alice, house.chat)
     before = await sync_to_async(footprint)(house.cast.alice.tenant)
-    for name, bearer in bearers.items():
+    for name, bearer in given.items():
+        if name == bearers.CONSOLE:
+            continue
         client = TierClient(house, PREFIX, {"Authorization": f"Bearer {bearer}" if bearer else ""})
         for operation, entry in guarded():
             answer = await call(client, operation, entry, ids)
