@@ -39,6 +39,9 @@ class Reader(Protocol):
 
     def feed(self, piece: bytes) -> Items: ...
 
+    def check(self) -> None:
+        """Raises the error that the last piece ended with, once what came before it is handed on."""
+
     def finish(self) -> Items:
         """The usage, if there was one. Raises ModelCallFailed for a stream that ended before its end."""
 
@@ -127,8 +130,10 @@ async def _items(
             for item in reader.feed(piece):
                 waiting = False
                 yield item
+            reader.check()
         for item in reader.finish():
             yield item
+        reader.check()
         await _drain(pieces)
 
 

@@ -8,6 +8,8 @@ from typing import Any, ClassVar, Generic, TypeVar
 
 import msgspec
 
+from difyproj.kernel.errors import DomainError
+
 from .. import errors
 from ..messages import Delta, TokenUsage, ToolCallDelta
 from .exchange import Items
@@ -40,11 +42,29 @@ class EventReader(ABC, Generic[E]):
         self._unreadable = Unreadable(label)
         self._pending = b""
         self._finished = False
+        self._failure: DomainError | None = None
 
     @abstractmethod
     def take(self, event: E) -> None: ...
 
     def feed(self, piece: bytes) -> Items:
+        """What the piece adds. An error behind something that was said waits for ``check``, so that this is not lost."""
+        try:
+            self._read(piece)
+        except DomainError as error:
+            said = self._joined()
+            if not said:
+                raise
+            self._failure = error
+            return said
+        return self._joined()
+
+    def check(self) -> None:
+        """Raises the error that the last piece ended with."""
+        if self._failure is not None:
+            raise self._failure
+
+    def _read(self, piece: bytes) -> None:
         for line in self._lines.feed(piece):
             if line.startswith(b"data:"):
                 self._payload(line[5:])
@@ -55,12 +75,13 @@ class EventReader(ABC, Generic[E]):
                 self._payload(line)
             elif not (self.by_sse and line.startswith(_FIELDS)):
                 self._unreadable.skip()
-        return self._joined()
 
     def finish(self) -> Items:
         """What was left over, and the usage. Raises ModelCallFailed for a stream that ended before its answer did."""
         rest = self._lines.rest()
         last = [*self.feed(rest + b"\n\n")] if rest else []
+        if self._failure is not None:
+            return last
         if not (self.ended or self._finished):
             raise errors.broken(self.label, "the stream ended before the answer did")
         if self.usage is not None:
