@@ -92,7 +92,7 @@ ACCOUNT: Table = {
     ("get", "/account/education/verify"): own(status=403),
     ("get", "/account/education/autocomplete"): own(),
     ("get", "/account/sessions"): own(),
-    ("delete", "/account/sessions/{session_id}"): Entry(),
+    ("delete", "/account/sessions/{session_id}"): Entry(status=204),
     ("get", "/account/second-factor"): own(),
     ("post", "/account/second-factor"): own({}),
     ("post", "/account/second-factor/confirm"): own({"token": "x", "code": "000000", "password": "{password}"}, status=400),

@@ -91,7 +91,7 @@ class Members(ConsoleViewSet):
         body = {"result": "success", "invitation_results": told, "tenant_id": str(self.tenant.pk)}
         return Response(body, status=201)
 
-    @extend_schema(operation_id="removeMember", request=None, responses=RemovedRecord)
+    @extend_schema(operation_id="removeMember", request=None, responses={200: RemovedRecord})
     def destroy(self, request: Request, member_id: str) -> Response:
         roster.remove(self.login.membership, member_id=member_id)
         return Response({"result": "success", "tenant_id": str(self.tenant.pk)})

@@ -67,7 +67,7 @@ class SecondFactor(ConsoleViewSet):
     def renew(self, request: Request) -> Response:
         return _codes(second_factor.renew_paper_codes(self.account, **self.body(SecondFactorPasswordFields)))
 
-    @extend_schema(operation_id="removeSecondFactor", request=SecondFactorPasswordFields, responses=ResultRecord)
+    @extend_schema(operation_id="removeSecondFactor", request=SecondFactorPasswordFields, responses={200: ResultRecord})
     def destroy(self, request: Request) -> Response:
         second_factor.remove(self.account, **self.body(SecondFactorPasswordFields))
         return Response({"result": "success"})

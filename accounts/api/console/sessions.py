@@ -35,7 +35,7 @@ class Sessions(ConsoleViewSet):
         told = SessionRecord(sessions.of(self.account), many=True, context={"current": self.login.caller.session_id})
         return Response({"data": told.data})
 
-    @extend_schema(operation_id="endOtherSessions", request=None, responses=ClosedRecord)
+    @extend_schema(operation_id="endOtherSessions", request=None, responses={200: ClosedRecord})
     def destroy_others(self, request: Request) -> Response:
         closed = sessions.close_all(self.account, but=self.login.caller.session_id)
         return Response({"result": "success", "closed": closed})
