@@ -1,0 +1,103 @@
+"""Every GET of every tier with a call that succeeds: which, how, and by whom."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from difyproj.testing.console import TierClient, signed_in, visiting
+from difyproj.testing.served import Answer, Served
+from difyproj.tiers.features_off import FeatureOff
+
+from . import acme
+from .console_app_entries import ENTRIES as CONSOLE
+from .sweeping import Entry, Operation, call, operations
+
+PREFIXES = ("v1/", "console/api/", "api/", "files/")
+USER = {"user": "u1"}
+HERE = {"conversation_id": "{conversation_id}"}
+
+SERVICE: dict[str, Entry] = {
+    "/v1/": Entry(),
+    "/v1/messages": Entry(query={**USER, **HERE}),
+    "/v1/app/feedbacks": Entry(),
+    "/v1/apps/annotations": Entry(),
+    "/v1/conversations": Entry(query=USER),
+    "/v1/conversations/{conversation_id}/variables": Entry(query=USER),
+    "/v1/info": Entry(),
+    "/v1/parameters": Entry(),
+    "/v1/meta": Entry(),
+    "/v1/site": Entry(),
+    "/v1/models": Entry(),
+    "/v1/models/{model_id}": Entry(status=404),
+    "/v1/end-users/{end_user_id}": Entry(),
+}
+VISITOR: dict[str, Entry] = {
+    "/api/site": Entry(),
+    "/api/parameters": Entry(),
+    "/api/meta": Entry(),
+    "/api/system-features": Entry(),
+    "/api/passport": Entry(),
+    "/api/login/status": Entry(),
+    "/api/webapp/access-mode": Entry(query={"appId": "{app_id}"}),
+    "/api/webapp/permission": Entry(query={"appId": "{app_id}"}),
+    "/api/conversations": Entry(),
+    "/api/messages": Entry(query={"conversation_id": "{web_conversation_id}"}),
+}
+WRITER = {"/api/saved-messages": Entry()}
+# As the sweeps call it, the list would be empty.
+FULL = {"/console/api/apps": Entry()}
+# They call a model, follow a run, fetch from elsewhere, send bytes or lead away: their cost is not a list's.
+WITHOUT = {
+    "/v1/messages/{message_id}/suggested",
+    "/v1/runs/{task_id}/events",
+    "/v1/files/{file_id}/preview",
+    "/api/messages/{message_id}/suggested-questions",
+    "/api/messages/{message_id}/more-like-this",
+    "/api/runs/{task_id}/events",
+    "/api/remote-files/{url}",
+    "/console/api/apps/{app_id}/chat-messages/{message_id}/suggested-questions",
+    "/console/api/remote-files/{url}",
+    "/console/api/account/delete/verify",
+    "/console/api/files/{file_id}/preview",
+    "/files/{file_id}/file-preview",
+    "/files/{file_id}/image-preview",
+}
+DOCUMENTS = ("openapi.json", "docs", "redoc")
+
+
+def gets() -> list[Operation]:
+    return [
+        operation
+        for prefix in PREFIXES
+        for operation in operations(prefix)
+        if operation.method == "get"
+        and operation.route.path not in WITHOUT
+        and not operation.route.path.endswith(DOCUMENTS)
+        and operation.route.view is not FeatureOff
+    ]
+
+
+def entry_of(operation: Operation) -> Entry | None:
+    path = operation.route.path
+    return FULL.get(path) or CONSOLE.get(operation.name) or SERVICE.get(path) or VISITOR.get(path) or WRITER.get(path)
+
+
+async def callers(house: Served) -> Mapping[str, TierClient]:
+    """Who calls below which path; the longest that fits counts."""
+    return {
+        "/v1/": TierClient(house, "", {}),
+        "/console/api/": await signed_in(house, house.cast.alice),
+        "/api/": await visiting(house, house.chat.app, user_id=acme.VISITOR),
+        "/api/saved-messages": await visiting(house, house.completion.app, user_id=acme.VISITOR),
+    }
+
+
+async def read(clients: Mapping[str, TierClient], operation: Operation, ids: Mapping[str, str]) -> Answer:
+    """The operation's call by whom it is for; a list with as many rows as it may have."""
+    path, entry = operation.route.path, entry_of(operation)
+    assert entry is not None, operation
+    client = clients[max((below for below in clients if path.startswith(below)), key=len)]
+    answer = await call(client, operation, replace(entry, query={**entry.query, "limit": "100"}), ids)
+    assert answer.status == entry.status, f"{operation}: {answer.status} {answer.body[:300]!r}"
+    return answer
