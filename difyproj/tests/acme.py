@@ -104,7 +104,7 @@ def _rows(house: Served, ids: dict[str, str]) -> dict[str, str]:
         "job_id": str(job.pk),
         "file_id": job.target_id,
         "tag_id": str(tag.pk),
-        "key_id": str(ApiToken.objects.get(app=chat).pk),
+        "key_id": str(ApiToken.objects.filter(app=chat).earliest("created_at").pk),
         "dataset_key_id": str(key.pk),
         "credential_id": str(second.pk),
         "model_credential_id": str(own.pk),
