@@ -49,6 +49,9 @@ class TenantModels:
     def context_size(self, provider: str, model: str) -> int:
         return catalogue.facts(provider, model, credential=self._told(provider)).context_size
 
+    def features(self, provider: str, model: str) -> frozenset[str]:
+        return catalogue.facts(provider, model, credential=self._told(provider)).features
+
     def count_tokens(self, provider: str, model: str, text: str) -> int:
         return tokens.estimate(text, model)
 

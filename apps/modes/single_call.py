@@ -7,8 +7,9 @@ from typing import Final
 from apps.config import AppConfig
 from difyproj.kernel.errors import AppUnavailable
 from workflows.engine.graph import Edge, Graph, NodeSpec
+from workflows.engine.model_config import Memory, ModelChoice, Vision, VisionConfigs
 from workflows.nodes.answer import AnswerData
-from workflows.nodes.llm import Memory, ModelChoice, PreparedLlmData, Vision, VisionConfigs
+from workflows.nodes.llm import PreparedLlmData
 from workflows.nodes.start import StartData
 
 from .mode import Plan, Turn

@@ -26,6 +26,7 @@ class ScriptedModels:
     script: Script | Callable[[ModelRequest], Script] = ("Hello", " world")
     size: int = 0
     flagged: str = ""
+    can: frozenset[str] = frozenset({"tool-call", "structured-output"})
     requests: list[ModelRequest] = field(default_factory=list)
     moderated: list[str] = field(default_factory=list)
     spoken: list[str] = field(default_factory=list)
@@ -47,6 +48,9 @@ class ScriptedModels:
 
     def context_size(self, provider: str, model: str) -> int:
         return self.size
+
+    def features(self, provider: str, model: str) -> frozenset[str]:
+        return self.can
 
     def count_tokens(self, provider: str, model: str, text: str) -> int:
         return len(text.split())

@@ -20,6 +20,9 @@ class ModelPort(Protocol):
     def context_size(self, provider: str, model: str) -> int:
         """The model's context window in tokens."""
 
+    def features(self, provider: str, model: str) -> frozenset[str]:
+        """What the model can do, in Dify's words: ``tool-call``, ``structured-output``, ``vision``."""
+
     def count_tokens(self, provider: str, model: str, text: str) -> int:
         """A cheap estimate that never blocks."""
 

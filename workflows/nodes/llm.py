@@ -2,68 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, Literal
 
 import msgspec
 
-from difyproj.kernel.errors import DomainError, InvalidParam
+from difyproj.kernel import jsonio
+from difyproj.kernel.errors import CompletionRequestError, InvalidParam
 from difyproj.model_runtime.base import ModelRequest
-from difyproj.model_runtime.messages import Delta, Part, PromptMessage, Role
+from difyproj.model_runtime.messages import Part, PromptMessage, Role
+from workflows.engine import json_schema, json_text, model_call, prompt_template
 from workflows.engine import prompt as prompts
-from workflows.engine import template
-from workflows.engine.events import ReasoningChunk, Usage
+from workflows.engine.events import Usage
+from workflows.engine.model_config import Memory, ModelChoice, Vision
 from workflows.engine.node import Done, Node, NodeContext, NodeStream, NodeText
-from workflows.engine.pool import MISSING
 from workflows.engine.prompt import PreparedPrompt
+from workflows.engine.prompt_template import Filler, PromptTemplate
 from workflows.engine.reasoning import SeparatedReasoning, TaggedReasoning
-from workflows.engine.state import ModelCall
 from workflows.engine.streams import closing
-from workflows.engine.values import is_list, to_text
-
-_CONTEXT = "{{#context#}}"
-
-
-class ModelChoice(msgspec.Struct, frozen=True):
-    provider: str
-    name: str
-    mode: Literal["chat", "completion"] = "chat"
-    completion_params: dict[str, Any] = {}
-
-
-class PromptTemplate(msgspec.Struct, frozen=True):
-    """One message. ``edition_type`` other than ``basic`` is refused when the node runs."""
-
-    text: str = ""
-    role: Role = Role.USER
-    edition_type: str | None = None
-
-
-class Window(msgspec.Struct, frozen=True):
-    enabled: bool = False
-    size: int | None = None
-
-
-class Memory(msgspec.Struct, frozen=True):
-    """The conversation goes into the prompt: the newest ``window.size`` turns, or as many as fit."""
-
-    window: Window = Window()
-    query_prompt_template: str | None = None
-
-
-class VisionConfigs(msgspec.Struct, frozen=True):
-    detail: str = "high"
-    variable_selector: tuple[str, ...] = ("sys", "files")
-
-
-class Vision(msgspec.Struct, frozen=True):
-    enabled: bool = False
-    configs: VisionConfigs = VisionConfigs()
 
 
 class Context(msgspec.Struct, frozen=True):
     enabled: bool = False
     variable_selector: tuple[str, ...] | None = None
+
+
+class StructuredOutput(msgspec.Struct, frozen=True):
+    """``schema`` is a JSON Schema, or its text."""
+
+    schema: dict[str, Any] | str | None = None
 
 
 class LlmData(msgspec.Struct, frozen=True):
@@ -76,6 +44,14 @@ class LlmData(msgspec.Struct, frozen=True):
     context: Context | None = None
     reasoning_format: Literal["tagged", "separated"] = "tagged"
     stop: tuple[str, ...] = ()
+    structured_output_enabled: bool = False
+    structured_output_switch_on: bool = False
+    structured_output: StructuredOutput | None = None
+
+    @property
+    def structured(self) -> StructuredOutput | None:
+        """The wanted form of the answer, under the old name of its switch or the new one."""
+        return self.structured_output if self.structured_output_enabled or self.structured_output_switch_on else None
 
 
 class PreparedLlmData(LlmData, frozen=True):
@@ -88,13 +64,17 @@ class LlmNode(Node[LlmData]):
     schema = LlmData
 
     async def run(self, ctx: NodeContext[LlmData]) -> NodeStream:
+        structured = ctx.data.structured
+        wanted = None if structured is None else _schema(structured)
         request = await _request(ctx)
+        if wanted is not None:
+            request = _asking_for(ctx, request, wanted)
         model = ctx.data.model
         call = ctx.state.open_call(model.provider, model.name, prompts.prompt_text(request.messages))
         separated = ctx.data.reasoning_format == "separated"
         reasoning = SeparatedReasoning(ctx.node_id) if separated else TaggedReasoning()
         text: list[str] = []
-        stream = _stream(ctx, request, call, reasoning)
+        stream = model_call.pieces(ctx, request, call, reasoning)
         async with closing(stream):
             async for piece in stream:
                 if type(piece) is NodeText:
@@ -102,140 +82,84 @@ class LlmNode(Node[LlmData]):
                 yield piece
         usage = await call.close(ctx.ports.models)
         thoughts = "".join(reasoning.reasoning) if isinstance(reasoning, SeparatedReasoning) else ""
-        yield _done(model, request.messages, "".join(text), thoughts, call.finish_reason, usage)
-
-
-async def _stream(
-    ctx: NodeContext[LlmData],
-    request: ModelRequest,
-    call: ModelCall,
-    reasoning: TaggedReasoning | SeparatedReasoning,
-) -> AsyncGenerator[NodeText | ReasoningChunk, None]:
-    """The call's pieces. A call that fails before its first piece cost nothing."""
-    try:
-        async with closing(ctx.ports.models.stream(call.provider, request)) as stream:
-            async for piece in stream:
-                if not isinstance(piece, Delta):
-                    call.reported = piece
-                    continue
-                call.note(piece)
-                if reasoning.thinking or piece.reasoning:
-                    for out in reasoning.feed(piece.text, piece.reasoning):
-                        yield out
-                elif piece.text:
-                    yield NodeText(piece.text)
-    except DomainError:
-        if call.first is None:
-            call.usage = Usage()
-        raise
-    for out in reasoning.end():
-        yield out
+        yield _done(model, request, "".join(text), thoughts, call.finish_reason, usage, wanted)
 
 
 async def _request(ctx: NodeContext[LlmData]) -> ModelRequest:
-    data, models = ctx.data, ctx.ports.models
-    model = data.model
-    parameters = {name: value for name, value in model.completion_params.items() if value is not None}
-    stop = _stop_words(parameters.pop("stop", None), data.stop)
-    prepared = data.prompt if isinstance(data, PreparedLlmData) else _render(ctx)
-    size = models.context_size(model.provider, model.name)
-
-    def count(text: str) -> int:
-        return models.count_tokens(model.provider, model.name, text)
-
-    bare = prompts.prompt_text(prepared.with_history(()))
-    turns = prompts.fit_history(
-        ctx.history if data.memory is not None else (),
-        bare,
-        context_size=size,
-        max_tokens=prompts.number(parameters.get("max_tokens")),
-        count=count,
-        limit=_window(data.memory),
-    )
-    messages = prompts.attach(prepared.with_history(turns), await _files(ctx))
-    if not messages:
-        raise InvalidParam("The prompt is empty: write a prompt or ask a question.")
-    return ModelRequest(
-        model=model.name,
-        messages=messages,
-        parameters=prompts.fit_answer(parameters, prompts.prompt_text(messages), context_size=size, count=count),
-        stop=stop,
-        mode=model.mode,
-        user=to_text(ctx.pool.get(("sys", "user_id"))),
-    )
-
-
-def _window(memory: Memory | None) -> int:
-    if memory is None or not memory.window.enabled or not memory.window.size:
-        return prompts.TURN_LIMIT
-    return min(memory.window.size, prompts.TURN_LIMIT)
-
-
-def _stop_words(own: Any, extra: Sequence[str]) -> tuple[str, ...]:
-    words = [own] if isinstance(own, str) else list(own or ())
-    return tuple(dict.fromkeys(str(word) for word in [*words, *extra] if word))
-
-
-def _render(ctx: NodeContext[LlmData]) -> PreparedPrompt:
-    """The node's own templates with values in place. A reference to nothing is an error here."""
     data = ctx.data
-    rows = data.prompt_template if isinstance(data.prompt_template, list) else [data.prompt_template]
-    if any(row.edition_type not in (None, "", "basic") for row in rows):
-        raise InvalidParam("The prompt is written in a template language that is not available.", params="prompt_template")
-    before = tuple(PromptMessage(row.role, _text(ctx, row.text)) for row in rows)
-    if data.memory is None:
-        return PreparedPrompt(before)
-    query = _text(ctx, data.memory.query_prompt_template or "{{#sys.query#}}")
-    return PreparedPrompt(before, (PromptMessage(Role.USER, query),))
+    parts = await model_call.seen(ctx, data.vision)
+    if isinstance(data, PreparedLlmData):
+        prepared, parameters = data.prompt, data.model.completion_params
+    else:
+        prepared = await _prompt(ctx, parts)
+        parameters = prompt_template.parameters(ctx.pool, data.model.completion_params)
+    return await model_call.request(
+        ctx, data.model, parameters, prepared.with_history, memory=data.memory, parts=parts, stop=data.stop
+    )
 
 
-def _text(ctx: NodeContext[LlmData], text: str) -> str:
-    parsed = template.parse(text)
-    for selector in parsed.selectors:
-        if ctx.pool.get(selector, MISSING) is MISSING:
-            raise InvalidParam(f"The prompt refers to {'.'.join(selector)}, which does not exist.", params="prompt_template")
-    rendered = parsed.render(ctx.pool)
-    return rendered.replace(_CONTEXT, _context(ctx)) if _CONTEXT in text else rendered
+async def _prompt(ctx: NodeContext[LlmData], parts: list[Part]) -> PreparedPrompt:
+    """The node's own templates with values in place. Files of the context join ``parts``."""
+    data = ctx.data
+    chosen = data.context
+    known = ctx.pool.get(chosen.variable_selector) if chosen and chosen.enabled and chosen.variable_selector else None
+    detail = data.vision.configs.detail if data.vision is not None else "high"
+    if data.vision is not None and data.vision.enabled:
+        parts += await model_call.parts_of(ctx, prompt_template.context_files(known), detail=detail)
+    query = data.memory.query_prompt_template if data.memory is not None else None
+    return await prompt_template.prepare(data.prompt_template, Filler(ctx, known, query, detail), data.memory)
 
 
-def _context(ctx: NodeContext[LlmData]) -> str:
-    chosen = ctx.data.context
-    if chosen is None or not chosen.enabled or not chosen.variable_selector:
-        return ""
-    value = ctx.pool.get(chosen.variable_selector)
-    if not is_list(value):
-        return to_text(value)
-    return "\n".join(to_text(item.get("content")) if isinstance(item, dict) else to_text(item) for item in value)
+def _schema(wanted: StructuredOutput) -> Mapping[str, Any]:
+    schema = wanted.schema
+    if isinstance(schema, str):
+        try:
+            schema = jsonio.loads(schema)
+        except ValueError:
+            schema = None
+    if not isinstance(schema, dict) or not schema:
+        raise InvalidParam("Structured output is on and has no JSON Schema.", params="structured_output.schema")
+    json_schema.check(schema)
+    return schema
 
 
-async def _files(ctx: NodeContext[LlmData]) -> list[Part]:
-    vision = ctx.data.vision
-    if vision is None or not vision.enabled:
-        return []
-    value = ctx.pool.get(vision.configs.variable_selector)
-    found = value if is_list(value) else [value] if value else []
-    parts = []
-    for file in found:
-        name = file if isinstance(file, str) else file.get("related_id") or file.get("id") or ""
-        part = await ctx.ports.files.part(name, detail=vision.configs.detail)
-        if part is not None:
-            parts.append(part)
-    return parts
+def _asking_for(ctx: NodeContext[LlmData], request: ModelRequest, schema: Mapping[str, Any]) -> ModelRequest:
+    """The request for an answer of that form. A model that knows no such request is told in words, too."""
+    model = ctx.data.model
+    messages = request.messages
+    if model.mode == "completion" or "structured-output" not in ctx.ports.models.features(model.provider, model.name):
+        told = f"Answer with one JSON value only, which follows this JSON Schema:\n{jsonio.dumps_text(schema)}"
+        messages = [PromptMessage(Role.SYSTEM, told), *messages]
+    return replace(request, messages=messages, response_schema=schema)
 
 
 def _done(
-    model: ModelChoice, messages: Sequence[PromptMessage], text: str, reasoning: str, finish_reason: str, usage: Usage
+    model: ModelChoice,
+    request: ModelRequest,
+    text: str,
+    reasoning: str,
+    finish_reason: str,
+    usage: Usage,
+    schema: Mapping[str, Any] | None,
 ) -> Done:
-    spent = msgspec.structs.asdict(usage)
-    return Done(
-        outputs={"text": text, "reasoning_content": reasoning, "usage": spent, "finish_reason": finish_reason, "files": []},
-        process_data={
-            "model_mode": model.mode,
-            "prompts": [{"role": message.role.value, "text": message.text} for message in messages],
-            "usage": spent,
-            "finish_reason": finish_reason,
-            "model_provider": model.provider,
-            "model_name": model.name,
-        },
-        usage=usage,
-    )
+    outputs: dict[str, Any] = {
+        "text": text,
+        "reasoning_content": reasoning,
+        "usage": model_call.spent(usage),
+        "finish_reason": finish_reason,
+        "files": [],
+    }
+    if schema is not None:
+        outputs["structured_output"] = _read(text, schema)
+    process_data = model_call.process_data(model, request.messages, usage, finish_reason)
+    return Done(outputs=outputs, process_data=process_data, usage=usage)
+
+
+def _read(text: str, schema: Mapping[str, Any]) -> Any:
+    found = json_text.value(text)
+    if found is None:
+        raise CompletionRequestError("The model's answer holds no JSON, which the node's structured output asks for.")
+    wrong = json_schema.fault(schema, found)
+    if wrong:
+        raise CompletionRequestError(f"The model's answer does not follow the node's JSON Schema: {wrong}")
+    return found

@@ -12,10 +12,11 @@ from difyproj.model_runtime.base import ModelRequest
 from difyproj.model_runtime.messages import ImagePart, PromptMessage, Role, TextPart
 from difyproj.testing.fakes import KeptFiles, ScriptedModels
 from workflows.engine.events import NodeFinished, RunEvent, RunFailed
+from workflows.engine.model_config import Memory, ModelChoice
 from workflows.engine.node import HistoryTurn
 from workflows.engine.ports import Ports
 from workflows.engine.prompt import PreparedPrompt, fit_history
-from workflows.nodes.llm import Memory, ModelChoice, PreparedLlmData
+from workflows.nodes.llm import PreparedLlmData
 
 from .graphs import LLM, chain, events_of
 
