@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import msgspec
 
 from difyproj.kernel.errors import DomainError, InvalidParam
 from difyproj.model_runtime.base import ModelRequest
-from difyproj.model_runtime.messages import Delta, Part, PromptMessage, ToolCall, ToolCallDelta, ToolSpec
+from difyproj.model_runtime.messages import Delta, Part, PromptMessage, Role, ToolCall, ToolCallDelta, ToolSpec
 
 from . import prompt as prompts
 from .events import ReasoningChunk, Usage
@@ -43,6 +43,7 @@ async def request(
     memory: Memory | None,
     parts: Sequence[Part] = (),
     stop: Sequence[str] = (),
+    tools: Sequence[ToolSpec] = (),
 ) -> ModelRequest:
     """The request whose messages ``with_history`` makes of as many turns as fit. Raises InvalidParam when none are left."""
     models = ctx.ports.models
@@ -68,6 +69,7 @@ async def request(
         model=model.name,
         messages=messages,
         parameters=prompts.fit_answer(given, prompts.prompt_text(messages), context_size=size, count=count),
+        tools=tools,
         stop=words,
         mode=model.mode,
         user=to_text(ctx.pool.get(("sys", "user_id"))),
@@ -140,14 +142,17 @@ async def parts_of(ctx: NodeContext[Any], files: Iterable[Any], *, detail: str) 
     return parts
 
 
-def offering(asked: ModelRequest, *tools: ToolSpec) -> ModelRequest:
-    return replace(asked, tools=tools)
-
-
-def history_text(turns: Sequence[HistoryTurn], memory: Memory | None) -> str:
-    """The conversation as text, a line for each side."""
+def told_before(turns: Sequence[HistoryTurn], memory: Memory | None) -> str:
+    """The conversation as text between tags, a line for each side; nothing when there was none."""
     user, assistant = (memory or Memory()).names
-    return "\n".join(prompts.turn_text(turn, user, assistant) for turn in turns)
+    lines = "\n".join(prompts.turn_text(turn, user, assistant) for turn in turns)
+    return f"\n\nThe conversation so far:\n<conversation>\n{lines}\n</conversation>" if lines else ""
+
+
+def as_one_text(messages: Sequence[PromptMessage]) -> list[PromptMessage]:
+    """The messages as one text that a completion model goes on writing at ``Assistant:``."""
+    told = [f"{message.role.value.capitalize()}: {message.text}" for message in messages]
+    return [PromptMessage(Role.USER, "\n\n".join([*told, "Assistant:"]))]
 
 
 def stop_words(own: Any, extra: Sequence[str]) -> tuple[str, ...]:

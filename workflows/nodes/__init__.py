@@ -13,5 +13,6 @@ NODES: Registry[type[Node[Any]]] = Registry(
         "start": "workflows.nodes.start:StartNode",
         "llm": "workflows.nodes.llm:LlmNode",
         "answer": "workflows.nodes.answer:AnswerNode",
+        "question-classifier": "workflows.nodes.question_classifier:QuestionClassifierNode",
     },
 )
