@@ -6,7 +6,7 @@ from uuid import UUID
 
 from asgiref.sync import sync_to_async
 
-from accounts.models import Membership, ModelSetting, Session, SessionScope
+from accounts.models import ModelSetting, Session, SessionScope
 from accounts.models.tag import TagType
 from accounts.policies import Role
 from accounts.services import accounts, credentials, sessions, tags, tenants
@@ -126,11 +126,8 @@ def _import(house: Served, *, principal_id: object) -> Job:
     return annotation.begin_import(house.chat.app, upload, alice.principal)
 
 
-def dataset_operator(house: Served) -> Person:
-    """Dora of Acme, who may only touch knowledge. In a thread of the database."""
-    alice = house.cast.alice
-    dora = accounts.create(email="dora@acme.example", name="Dora", password=PASSWORD)
-    membership: Membership = tenants.add_member(
-        tenant=alice.tenant, account=dora, role=Role.DATASET_OPERATOR, invited_by=alice.account
-    )
-    return Person(dora, alice.tenant, membership)
+def hire(owner: Person, role: Role) -> Person:
+    """Somebody new in the owner's tenant. In a thread of the database."""
+    account = accounts.create(email=f"{role}@{owner.account.email.partition('@')[2]}", name=f"New {role}", password=PASSWORD)
+    membership = tenants.add_member(tenant=owner.tenant, account=account, role=role, invited_by=owner.account)
+    return Person(account, owner.tenant, membership)
