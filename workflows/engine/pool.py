@@ -5,15 +5,24 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
+from .kinds import kind_of
+from .values import file_part, is_file
+
 MISSING: Final = object()
 INPUTS: Final = "inputs"
 
 
 class VariablePool:
-    """Values by scope (a node id, ``sys``, ``env``, ``conversation``) and name."""
+    """Values by scope (a node id, ``sys``, ``env``, ``conversation``) and name.
+
+    Outputs of nodes are set; variables that outlive a node (of a conversation, of a loop) are assigned: whoever keeps
+    them takes what was assigned after the node that did it, and stores it with that node's end.
+    """
 
     def __init__(self, scopes: Mapping[str, Mapping[str, Any]] | None = None) -> None:
         self._scopes: dict[str, dict[str, Any]] = {name: dict(values) for name, values in (scopes or {}).items()}
+        self._kinds: dict[tuple[str, str], str] = {}
+        self._assigned: dict[tuple[str, str], Any] = {}
 
     def set(self, scope: str, name: str, value: Any) -> None:
         self._scopes.setdefault(scope, {})[name] = value
@@ -22,15 +31,40 @@ class VariablePool:
         self._scopes.setdefault(scope, {}).update(values)
 
     def get(self, selector: Sequence[str], default: Any = None) -> Any:
-        """The value at ``[scope, name, *path]``; a missing step gives ``default``."""
+        """The value at ``[scope, name, *path]``; a missing step gives ``default``. Paths enter objects and files."""
         if len(selector) < 2:
             return default
         value: Any = self._scopes.get(selector[0], {})
         for step in selector[1:]:
-            if not isinstance(value, Mapping) or step not in value:
+            if is_file(value):
+                value = file_part(value, step, MISSING)
+            else:
+                value = value.get(step, MISSING) if isinstance(value, Mapping) else MISSING
+            if value is MISSING:
                 return default
-            value = value[step]
         return value
+
+    def declare(self, scope: str, name: str, kind: str) -> None:
+        """Fix the type of a variable that nodes may assign to, such as a conversation's."""
+        self._kinds[scope, name] = kind
+
+    def kind(self, scope: str, name: str) -> str:
+        """The declared type, or else that of the present value; ``any`` where there is neither."""
+        declared = self._kinds.get((scope, name))
+        if declared is not None:
+            return declared
+        found = kind_of(self._scopes.get(scope, {}).get(name))
+        return "any" if found == "none" else found
+
+    def assign(self, scope: str, name: str, value: Any) -> None:
+        """Set a variable and note that it was assigned."""
+        self.set(scope, name, value)
+        self._assigned[scope, name] = value
+
+    def take_assigned(self) -> dict[tuple[str, str], Any]:
+        """What was assigned since this was last asked, by scope and name."""
+        taken, self._assigned = self._assigned, {}
+        return taken
 
     def scope(self, name: str) -> Mapping[str, Any]:
         return self._scopes.get(name, {})

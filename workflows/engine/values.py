@@ -7,11 +7,29 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 FILE_MARK = "__dify__file__"
+# What graphs may ask of a file, and the keys under which a file's mapping may hold it.
+FILE_PARTS: Mapping[str, Sequence[str]] = {
+    "type": ("type",),
+    "size": ("size",),
+    "name": ("filename",),
+    "mime_type": ("mime_type",),
+    "transfer_method": ("transfer_method",),
+    "url": ("remote_url", "url"),
+    "extension": ("extension",),
+    "related_id": ("related_id",),
+}
 
 
 def is_file(value: Any) -> bool:
     """True for the mapping form in which files travel through a pool."""
     return isinstance(value, Mapping) and value.get("dify_model_identity") == FILE_MARK
+
+
+def file_part(file: Mapping[str, Any], part: str, default: Any = None) -> Any:
+    """One of FILE_PARTS, or what the mapping itself has under ``part``. A part that the file lacks is None."""
+    if part not in FILE_PARTS:
+        return file.get(part, default)
+    return next((file[key] for key in FILE_PARTS[part] if file.get(key) is not None), None)
 
 
 def is_list(value: Any) -> bool:

@@ -13,6 +13,12 @@ NODES: Registry[type[Node[Any]]] = Registry(
         "start": "workflows.nodes.start:StartNode",
         "llm": "workflows.nodes.llm:LlmNode",
         "answer": "workflows.nodes.answer:AnswerNode",
+        "end": "workflows.nodes.end:EndNode",
+        "if-else": "workflows.nodes.if_else:IfElseNode",
+        "variable-aggregator": "workflows.nodes.variable_aggregator:VariableAggregatorNode",
+        "assigner": "workflows.nodes.assigner:AssignerNode",
+        "list-operator": "workflows.nodes.list_operator:ListOperatorNode",
         "question-classifier": "workflows.nodes.question_classifier:QuestionClassifierNode",
     },
+    aliases={"variable-assigner": "variable-aggregator"},
 )
