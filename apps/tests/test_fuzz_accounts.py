@@ -18,11 +18,12 @@ from accounts.api.console import urls as console
 from accounts.api.web import urls as web
 from accounts.services import sessions
 from apps.services import sites
-from apps.tests import odd
-from apps.tests.test_fuzz_schema import CHECKS
 from difyproj.testing.cast import PASSWORD
 from difyproj.testing.rawhttp import quiet_log
 from difyproj.testing.served import Served
+
+from . import odd
+from .test_fuzz_schema import CHECKS
 
 # They have a fuzz of their own, which knows their ids.
 ELSEWHERE = {*model_credentials.routes, *model_providers.routes, *model_providers.icon_routes}
