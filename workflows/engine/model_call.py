@@ -37,7 +37,7 @@ class Answer:
 async def request(
     ctx: NodeContext[Any],
     model: ModelChoice,
-    parameters: Mapping[str, Any],
+    parameters: Mapping[str, Any] | None,
     with_history: WithHistory,
     *,
     memory: Memory | None,
@@ -48,7 +48,7 @@ async def request(
     """The request whose messages ``with_history`` makes of as many turns as fit. Raises InvalidParam when none are left."""
     models = ctx.ports.models
     size = models.context_size(model.provider, model.name)
-    given = {name: value for name, value in parameters.items() if value is not None}
+    given = {name: value for name, value in (parameters or {}).items() if value is not None}
     words = stop_words(given.pop("stop", None), stop)
 
     def count(text: str) -> int:
@@ -127,16 +127,16 @@ async def seen(ctx: NodeContext[Any], vision: Vision | None) -> list[Part]:
     """The files that the node's vision shows to the model."""
     if vision is None or not vision.enabled:
         return []
-    value = ctx.pool.get(vision.configs.variable_selector)
-    return await parts_of(ctx, value if is_list(value) else [value] if value else [], detail=vision.configs.detail)
+    value = ctx.pool.get(vision.selector)
+    return await parts_of(ctx, value if is_list(value) else [value] if value else [], detail=vision.detail)
 
 
 async def parts_of(ctx: NodeContext[Any], files: Iterable[Any], *, detail: str) -> list[Part]:
     """Files as prompt parts; those that have no such form are left out. A file is its id or its mapping."""
     parts = []
     for file in files:
-        name = file if isinstance(file, str) else file.get("related_id") or file.get("id") or ""
-        part = await ctx.ports.files.part(name, detail=detail)
+        name = file.get("related_id") or file.get("id") or "" if isinstance(file, Mapping) else file
+        part = await ctx.ports.files.part(name, detail=detail) if isinstance(name, str) else None
         if part is not None:
             parts.append(part)
     return parts
@@ -181,9 +181,10 @@ def spent(usage: Usage) -> dict[str, Any]:
 
 
 def _window(memory: Memory | None) -> int:
-    if memory is None or not memory.window.enabled or not memory.window.size:
+    window = memory.window if memory is not None else None
+    if window is None or not window.enabled or not window.size:
         return prompts.TURN_LIMIT
-    return min(memory.window.size, prompts.TURN_LIMIT)
+    return min(window.size, prompts.TURN_LIMIT)
 
 
 class _ToolCalls:

@@ -1,4 +1,7 @@
-"""What every node that calls a model has in its data: which model, what it remembers, what it sees."""
+"""What every node that calls a model has in its data: which model, what it remembers, what it sees.
+
+Files hold ``null`` where an editor left a part out.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,7 @@ class ModelChoice(msgspec.Struct, frozen=True):
     provider: str
     name: str
     mode: Literal["chat", "completion"] = "chat"
-    completion_params: dict[str, Any] = {}
+    completion_params: dict[str, Any] | None = None
 
 
 class Window(msgspec.Struct, frozen=True):
@@ -29,7 +32,7 @@ class RolePrefix(msgspec.Struct, frozen=True):
 class Memory(msgspec.Struct, frozen=True):
     """The conversation goes into the prompt: the newest ``window.size`` turns, or as many as fit."""
 
-    window: Window = Window()
+    window: Window | None = None
     query_prompt_template: str | None = None
     role_prefix: RolePrefix | None = None
 
@@ -41,10 +44,20 @@ class Memory(msgspec.Struct, frozen=True):
 
 
 class VisionConfigs(msgspec.Struct, frozen=True):
+    """Which variable holds the files; the run's own when none is named."""
+
     detail: str = "high"
-    variable_selector: tuple[str, ...] = ("sys", "files")
+    variable_selector: tuple[str, ...] | None = None
 
 
 class Vision(msgspec.Struct, frozen=True):
     enabled: bool = False
-    configs: VisionConfigs = VisionConfigs()
+    configs: VisionConfigs | None = None
+
+    @property
+    def selector(self) -> tuple[str, ...]:
+        return (self.configs.variable_selector if self.configs else None) or ("sys", "files")
+
+    @property
+    def detail(self) -> str:
+        return (self.configs or VisionConfigs()).detail

@@ -81,9 +81,9 @@ async def prepare(rows: Sequence[PromptTemplate] | PromptTemplate, filler: Fille
     return PreparedPrompt(before, (await filler.message(PromptTemplate(memory.query_prompt_template or "{{#sys.query#}}")),))
 
 
-def parameters(pool: VariablePool, given: Mapping[str, Any]) -> dict[str, Any]:
+def parameters(pool: VariablePool, given: Mapping[str, Any] | None) -> dict[str, Any]:
     """The model's parameters; texts may refer to values, and read as numbers and truths where they are such."""
-    return {name: _parameter(pool, value) if isinstance(value, str) else value for name, value in given.items()}
+    return {name: _parameter(pool, value) if isinstance(value, str) else value for name, value in (given or {}).items()}
 
 
 def context_text(value: Any) -> str:

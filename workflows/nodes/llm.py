@@ -103,7 +103,7 @@ async def _prompt(ctx: NodeContext[LlmData], parts: list[Part]) -> PreparedPromp
     data = ctx.data
     chosen = data.context
     known = ctx.pool.get(chosen.variable_selector) if chosen and chosen.enabled and chosen.variable_selector else None
-    detail = data.vision.configs.detail if data.vision is not None else "high"
+    detail = data.vision.detail if data.vision is not None else "high"
     if data.vision is not None and data.vision.enabled:
         parts += await model_call.parts_of(ctx, prompt_template.context_files(known), detail=detail)
     query = data.memory.query_prompt_template if data.memory is not None else None

@@ -36,7 +36,7 @@ class Parameter(msgspec.Struct, frozen=True):
 
     name: str
     type: ParameterType = "string"
-    description: str = ""
+    description: str | None = ""
     required: bool = False
     options: list[str] | None = None
 
@@ -51,7 +51,7 @@ class Parameter(msgspec.Struct, frozen=True):
     @property
     def json_schema(self) -> dict[str, Any]:
         choice = {"enum": self.options} if self.options else {}
-        return {**conversion.described(self.kind), "description": self.description, **choice}
+        return {**conversion.described(self.kind), "description": self.description or "", **choice}
 
     def fault(self, found: Mapping[str, Any]) -> str | None:
         """What is wrong with the value that was found, in words."""
