@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from accounts.models import Account, ModelCredential, Tenant
 from difyproj.infra import db
-from difyproj.infra.egress import egress
+from difyproj.infra.egress import model_egress
 from difyproj.kernel.errors import DomainError, InvalidParam
 from difyproj.model_runtime import catalogue
 from difyproj.model_runtime.base import Credential
@@ -32,7 +32,7 @@ async def check(*, provider: str, values: Mapping[str, str], model: str = "") ->
         asked[MODEL_FIELD] = asked.get(MODEL_FIELD) or model
     try:
         async with asyncio.timeout(CHECK_SECONDS):
-            await ModelRuntime(egress()).validate(own, Credential("", asked))
+            await ModelRuntime(model_egress()).validate(own, Credential("", asked))
     except TimeoutError as error:
         raise CredentialRefused(
             f"The provider did not answer within {CHECK_SECONDS:g} seconds.", params="credentials"

@@ -328,7 +328,7 @@ async def test_allauths_own_pages_have_no_address(surfer: Surfer, path: str) -> 
 
 async def test_a_provider_that_may_not_be_reached_is_not_reached(surfer: Surfer, monkeypatch: pytest.MonkeyPatch) -> None:
     strict = Egress(AddressPolicy([]))
-    monkeypatch.setattr(client, "egress", lambda: strict)
+    monkeypatch.setattr(client, "sign_in_egress", lambda: strict)
     _, onward, _ = await surfer.get("/console/api/oauth/login/oidc")
     assert refused(await surfer.get(onward), "The sign-in failed")
     assert surfer.provider.asked == []

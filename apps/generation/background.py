@@ -15,11 +15,10 @@ from typing import Any
 from django.conf import settings
 from django.db import Error as DatabaseError
 
-from difyproj.infra import backends, db, leases, loop
+from difyproj.infra import backends, db, egress, leases, loop
 from difyproj.infra.cache import CacheWatch
 
 from . import live, pump, reaper, service, titles
-from .ports import egress
 from .recorder import checkpointer
 
 logger = logging.getLogger("dify.api")
@@ -74,7 +73,7 @@ class Background:
         await self._caches.stop()
         await self._heartbeat.stop()
         await backends.aclose()
-        await egress().aclose()
+        await egress.close_all()
 
     def _abandon(self) -> None:
         """Another process ended this one's runs: stop working on them."""

@@ -13,7 +13,7 @@ import msgspec
 
 from accounts.services import model_access
 from difyproj.infra import db
-from difyproj.infra.egress import egress
+from difyproj.infra.egress import model_egress
 from difyproj.infra.storage import get_storage
 from difyproj.kernel.errors import ProviderNotInitialize
 from difyproj.model_runtime import catalogue, tokens
@@ -26,7 +26,7 @@ from workflows.engine.events import Usage
 
 @cache
 def runtime() -> ModelRuntime:
-    return ModelRuntime(egress())
+    return ModelRuntime(model_egress())
 
 
 class TenantModels:

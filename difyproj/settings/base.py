@@ -171,11 +171,10 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
 
 ENVIRONMENT_PROVIDERS = environment_providers(env)
 SIGN_IN_PROVIDERS = sign_in_providers(env)
-EGRESS_ALLOW = [
-    *env.words("EGRESS_ALLOW"),
-    *provider_hosts(ENVIRONMENT_PROVIDERS),
-    *sign_in_hosts(SIGN_IN_PROVIDERS.values()),
-]
+# Each opens the way for its own purpose only (difyproj.infra.egress).
+EGRESS_ALLOW = env.words("EGRESS_ALLOW")
+PROVIDER_HOSTS = provider_hosts(ENVIRONMENT_PROVIDERS)
+SIGN_IN_HOSTS = sign_in_hosts(SIGN_IN_PROVIDERS.values())
 
 ACCESS_TOKEN_EXPIRE_MINUTES = env.integer("ACCESS_TOKEN_EXPIRE_MINUTES", 60, minimum=1)
 REFRESH_TOKEN_EXPIRE_DAYS = env.integer("REFRESH_TOKEN_EXPIRE_DAYS", 30, minimum=1)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import sys
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from typing import Any
 from urllib.parse import quote, urlsplit
@@ -65,12 +66,17 @@ def reached(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Any]]:
 async def strict(house: Served, settings: Settings) -> AsyncIterator[Served]:
     """Only the fake upstream may be connected to, not this machine."""
     settings.EGRESS_ALLOW = [urlsplit(house.upstream.url).netloc]
-    await outbound.egress().aclose()
-    outbound.egress.cache_clear()
+    await forget_clients()
     await house.configure(house.chat, file_upload=IMAGES)
     yield house
-    await outbound.egress().aclose()
-    outbound.egress.cache_clear()
+    await forget_clients()
+
+
+async def forget_clients() -> None:
+    """The next call reads the settings again."""
+    await outbound.close_all()
+    for client in (outbound.egress, outbound.model_egress, outbound.sign_in_egress):
+        client.cache_clear()
 
 
 def credential(url: str) -> dict[str, Any]:
@@ -203,3 +209,41 @@ async def test_an_issuer_inside_is_not_asked(strict: Served, trap: Wire, reached
     found = {await sign_in(strict, f"http://{host}:{trap.port}", settings) for host in HOSTS}
     assert all(400 <= status < 500 or status in (302, 503) for status in found), found
     assert_nothing_reached(strict, trap, reached)
+
+
+@pytest.mark.parametrize("fetch", FETCHERS)
+async def test_an_issuer_that_the_operator_named_is_reached_by_sign_ins_alone(
+    strict: Served, trap: Wire, settings: Settings, fetch: Fetch
+) -> None:
+    settings.SIGN_IN_HOSTS = [f"127.0.0.1:{trap.port}"]
+    await forget_clients()
+    assert (await fetch(strict, trap.url("/a.png"))).status == 400
+    assert trap.connections == 0
+    await sign_in(strict, f"http://127.0.0.1:{trap.port}", settings)
+    assert trap.connections >= 1
+
+
+async def test_a_model_server_of_the_environment_is_reached_by_model_calls_alone(
+    strict: Served, trap: Wire, settings: Settings
+) -> None:
+    settings.PROVIDER_HOSTS = [f"127.0.0.1:{trap.port}"]
+    await forget_clients()
+    for fetch in (upload_for_builders, look_for_builders, upload_for_visitors, look_for_visitors):
+        assert (await fetch(strict, trap.url("/a.png"))).status == 400
+    await sign_in(strict, f"http://127.0.0.1:{trap.port}", settings)
+    assert trap.connections == 0
+    await add_provider(strict, trap.url("/v1"))
+    assert trap.connections >= 1
+
+
+async def test_what_the_environment_names_for_one_purpose_opens_no_other() -> None:
+    """Each setting is read from its own variables."""
+    code = (
+        "import os; os.environ |= {'DJANGO_SETTINGS_MODULE': 'difyproj.settings.dev', 'EGRESS_ALLOW': 'a.example',"
+        " 'OLLAMA_HOST': 'http://b.example:1', 'OIDC_CLIENT_ID': 'x', 'OIDC_CLIENT_SECRET': 'y',"
+        " 'OIDC_ISSUER': 'https://c.example'};"
+        "from django.conf import settings as s; print(list(s.EGRESS_ALLOW), s.PROVIDER_HOSTS, s.SIGN_IN_HOSTS)"
+    )
+    process = await asyncio.create_subprocess_exec(sys.executable, "-c", code, stdout=asyncio.subprocess.PIPE)
+    told, _ = await process.communicate()
+    assert told.decode().strip() == "['a.example'] ['b.example:1'] ['c.example:443']"

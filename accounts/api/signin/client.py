@@ -11,7 +11,7 @@ from typing import Any, Self
 from allauth.socialaccount.providers.oauth2.client import OAuth2Error
 
 from difyproj.infra import loop
-from difyproj.infra.egress import egress
+from difyproj.infra.egress import sign_in_egress
 from difyproj.kernel import jsonio
 from difyproj.kernel.errors import DomainError
 from difyproj.kernel.http import Timeout
@@ -88,7 +88,7 @@ class ProviderSession:
 
 async def _exchange(method: str, url: str, **sent: Any) -> ProviderAnswer:
     redirects = MOST_REDIRECTS if method == "GET" else 0
-    async with egress().open(method, url, timeout=TIMEOUT, max_redirects=redirects, **sent) as response:
+    async with sign_in_egress().open(method, url, timeout=TIMEOUT, max_redirects=redirects, **sent) as response:
         headers = {name.lower(): value for name, value in response.headers.items()}
         headers.setdefault("content-type", "")
         return ProviderAnswer(response.status, headers, await response.read(MOST_BYTES))
