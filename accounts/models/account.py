@@ -8,6 +8,8 @@ from django.contrib.auth.models import AbstractBaseUser, BaseUserManager, Permis
 from django.db import models
 from django.db.models.functions import Lower
 
+from difyproj.kernel import clock
+
 from .rows import Row
 
 
@@ -31,6 +33,7 @@ class Accounts(BaseUserManager["Account"]):
 
     def create_superuser(self, email: str, password: str, **fields: Any) -> Account:
         """Django's own command comes here; everything else goes through ``accounts.services.accounts``."""
+        fields.setdefault("email_proven_at", clock.now())
         account = self.model(email=self.normalize_email(email), is_staff=True, is_superuser=True, **fields)
         account.name = account.name or account.email
         account.set_password(password)
@@ -52,6 +55,9 @@ class Account(Row, AbstractBaseUser, PermissionsMixin):
     last_login_ip = models.GenericIPAddressField(null=True, blank=True)
     last_active_at = models.DateTimeField(null=True, blank=True)
     initialized_at = models.DateTimeField(null=True, blank=True, help_text="When language and time zone were chosen first.")
+    email_proven_at = models.DateTimeField(
+        null=True, blank=True, help_text="When the address was shown to be theirs; empty while an invitation alone says so."
+    )
 
     objects = Accounts()
 

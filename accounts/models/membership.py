@@ -15,12 +15,16 @@ class MembershipRows(TenantQuerySet["Membership"]):
 
 
 class Membership(TenantRow):
-    """``current`` marks the tenant that the account works in; an account has at most one, a tenant exactly one owner."""
+    """``current`` marks the tenant that the account works in; an account has at most one, a tenant exactly one owner.
+
+    Until ``accepted_at`` the workspace learns nothing of the account but its address.
+    """
 
     account = models.ForeignKey("accounts.Account", on_delete=models.CASCADE, related_name="memberships")
     role = models.CharField(max_length=32, choices=[(role.value, role.value) for role in Role], default=Role.NORMAL.value)
     last_opened_at = models.DateTimeField(null=True, blank=True)
     current = models.BooleanField(default=False)
+    accepted_at = models.DateTimeField(null=True, blank=True, help_text="Empty while an invitation waits for its person.")
     invited_by = models.ForeignKey("accounts.Account", on_delete=models.SET_NULL, null=True, blank=True, related_name="+")
 
     objects = MembershipRows.as_manager()

@@ -10,6 +10,7 @@ from accounts.models import Account, AccountStatus
 from accounts.services import sessions
 from accounts.services.refusals import EmailInUse, LoginLimit
 from difyproj.infra import limits
+from difyproj.kernel import clock
 from difyproj.kernel.errors import Conflict, DomainError, InvalidParam
 
 LONGEST_PASSWORD = 1024
@@ -38,7 +39,10 @@ def create(
     timezone: str = "UTC",
     status: str = AccountStatus.ACTIVE,
 ) -> Account:
-    """A new account, active unless ``status`` says otherwise; without a password it cannot sign in until it has one."""
+    """A new account, active unless ``status`` says otherwise; without a password it cannot sign in until it has one.
+
+    Whoever opens an account has proven its address or vouches for it, except for one that waits for its person.
+    """
     account = Account(
         email=Account.objects.normalize_email(email),
         name=name.strip(),
@@ -47,6 +51,7 @@ def create(
         interface_language=interface_language,
         timezone=timezone,
         status=status,
+        email_proven_at=None if status == AccountStatus.PENDING else clock.now(),
     )
     try:
         account.clean_fields(exclude={"password"})
@@ -93,11 +98,11 @@ def change_password(*, account: Account, password: str | None, new_password: str
 
 @transaction.atomic
 def set_email(*, account: Account, email: str) -> Account:
-    """Another address, at which the account is a stranger so far: every session ends."""
-    account.email = Account.objects.normalize_email(email)
+    """Another address, which is proven, and at which the account is a stranger so far: every session ends."""
+    account.email, account.email_proven_at = Account.objects.normalize_email(email), clock.now()
     try:
         with transaction.atomic():
-            account.save(update_fields=["email", "updated_at"])
+            account.save(update_fields=["email", "email_proven_at", "updated_at"])
     except IntegrityError as error:
         raise EmailInUse from error
     sessions.close_all(account)

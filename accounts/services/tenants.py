@@ -7,7 +7,7 @@ from django.db import IntegrityError, transaction
 from accounts.models import Account, Membership, Plan, Tenant
 from accounts.policies import Role, capabilities
 from accounts.services import data_keys, sessions
-from difyproj.kernel import ids
+from difyproj.kernel import clock, ids
 from difyproj.kernel.errors import Conflict, InvalidParam
 from difyproj.kernel.principal import ActorKind, Principal, Tier
 
@@ -34,24 +34,26 @@ def add_member(*, tenant: Tenant, account: Account, role: str, invited_by: Accou
 def change_role(*, membership: Membership, role: str) -> Membership:
     """Any role but owner's, for anyone but the owner: ownership only moves by ``transfer_ownership``.
 
-    Who may do less than before is signed out everywhere.
+    Who may do less than before is signed out, if this is the tenant that the account works in: what others have of
+    theirs is no concern of this one.
     """
     wanted = _grantable(role)
     row = _unlike_owner(membership, "The owner's role changes when the ownership is transferred.")
     lost = capabilities(row.role) - capabilities(wanted)
     row.role = wanted.value
     row.save(update_fields=["role", "updated_at"])
-    if lost:
+    if lost and row.current:
         sessions.close_all(row.account)
     return row
 
 
 @transaction.atomic
 def remove_member(*, membership: Membership) -> None:
-    """The account leaves the tenant and is signed out everywhere; the owner stays."""
+    """The account leaves the tenant, and is signed out if this is the one that it works in; the owner stays."""
     row = _unlike_owner(membership, "The owner cannot be removed from the workspace.")
     row.delete()
-    sessions.close_all(row.account)
+    if row.current:
+        sessions.close_all(row.account)
 
 
 @transaction.atomic
@@ -98,6 +100,7 @@ def _grantable(role: str) -> Role:
 def _add(tenant: Tenant, account: Account, role: Role, invited_by: Account | None) -> Membership:
     has_current = Membership.objects.filter(account=account, current=True).exists()
     row = Membership(tenant=tenant, account=account, role=role.value, current=not has_current, invited_by=invited_by)
+    row.accepted_at = None if invited_by else clock.now()
     try:
         with transaction.atomic():
             row.save(force_insert=True)
