@@ -17,12 +17,13 @@ class Response:
     """``silence`` bounds in seconds how long a reader waits for the next piece, ``deadline`` (by the monotonic clock) the whole
     exchange; None is for ever."""
 
-    __slots__ = ("_deadline", "_raw", "_silence", "_waiting_since", "_watch", "headers", "status", "url")
+    __slots__ = ("_deadline", "_held", "_raw", "_silence", "_waiting_since", "_watch", "headers", "status", "url")
 
     def __init__(self, raw: aiohttp.ClientResponse, silence: float | None = None, deadline: float | None = None) -> None:
         self._raw = raw
         self._silence = silence
         self._deadline = deadline
+        self._held = False
         self._waiting_since: float | None = None
         self._watch: asyncio.TimerHandle | None = None
         self.status: int = raw.status
@@ -45,6 +46,7 @@ class Response:
         self._start_watch()
         try:
             while True:
+                self._let_go()
                 self._waiting_since = monotonic()
                 try:
                     piece = await content.readany()
@@ -57,6 +59,13 @@ class Response:
         finally:
             self._stop_watch()
 
+    def hold(self) -> None:
+        """Leave what arrives on the socket until the next piece is asked for: taken at once, each packet wakes the process."""
+        connection = self._raw.connection
+        if connection is not None and connection.transport is not None:
+            connection.transport.pause_reading()
+            self._held = True
+
     def close(self) -> None:
         """Ends an unfinished exchange at once; a finished one has already given its connection back."""
         self._stop_watch()
@@ -64,6 +73,12 @@ class Response:
         if connection is not None and connection.transport is not None:
             connection.transport.abort()
         self._raw.close()
+
+    def _let_go(self) -> None:
+        connection = self._raw.connection
+        if self._held and connection is not None and connection.transport is not None:
+            connection.transport.resume_reading()
+        self._held = False
 
     def _start_watch(self) -> None:
         """One timer per exchange that looks how long the reader has waited: the library would set one anew for every piece."""

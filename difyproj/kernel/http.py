@@ -90,6 +90,9 @@ class EgressResponse(Protocol):
     def chunks(self) -> AsyncIterator[bytes]:
         """The decoded body as it arrives: each piece is all that was waiting."""
 
+    def hold(self) -> None:
+        """What arrives stays on the socket until the next piece is asked for."""
+
 
 class _Attempt:
     """What the socket factory needs to know about the request it connects for."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Any, TypeVar
@@ -32,12 +32,13 @@ class Pace:
         self._free = FREE_PIECES
         self._at = monotonic()
 
-    async def wait(self) -> None:
-        """Until the next piece may be read."""
+    async def wait(self, hold: Callable[[], None]) -> None:
+        """Until the next piece may be read. ``hold`` is called when that is not now."""
         now = monotonic()
         self._free = min(FREE_PIECES, self._free + (now - self._at) / PIECE_SECONDS)
         self._at = now
         if self._free < 1.0:
+            hold()
             await asyncio.sleep((1.0 - self._free) * PIECE_SECONDS)
             self._free, self._at = 1.0, monotonic()
         self._free -= 1.0

@@ -89,6 +89,44 @@ async def test_all_that_waits_on_the_socket_is_one_piece(egress: Egress) -> None
         assert [piece async for piece in pieces] == []
 
 
+async def test_held_bytes_stay_on_the_socket_until_they_are_asked_for(egress: Egress) -> None:
+    """Its connection serves the next call as ever, also when the whole rest lay there."""
+
+    async def script(request: Request, writer: asyncio.StreamWriter) -> None:
+        writer.write(CHUNKED + chunk(b"first"))
+        await writer.drain()
+        await go.wait()
+        for n in range(5):
+            writer.write(chunk(b"%d" % n))
+            await writer.drain()
+            await asyncio.sleep(0.01)
+        writer.write(chunk(b""))
+
+    async with serve(script) as wire:
+        for _ in range(2):
+            go = asyncio.Event()
+            async with egress.open("GET", wire.url()) as answer:
+                pieces = answer.chunks()
+                assert await anext(pieces) == b"first"
+                answer.hold()
+                go.set()
+                await asyncio.sleep(0.2)
+                assert [piece async for piece in pieces] == [b"01234"]
+        assert wire.connections == 1
+
+
+async def test_leaving_a_held_answer_closes_the_upstream_socket_at_once(egress: Egress) -> None:
+    async def script(request: Request, writer: asyncio.StreamWriter) -> None:
+        writer.write(CHUNKED + chunk(b"first"))
+        await asyncio.sleep(60)
+
+    async with serve(script) as wire:
+        async with egress.open("GET", wire.url("/hold")) as answer:
+            await anext(answer.chunks())
+            answer.hold()
+        await asyncio.wait_for(wire.closed.wait(), 0.5)
+
+
 async def test_a_fully_read_answer_gives_its_connection_back(egress: Egress) -> None:
     async with serve(echo) as wire:
         for _ in range(5):

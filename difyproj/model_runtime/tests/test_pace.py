@@ -12,7 +12,7 @@ from difyproj.model_runtime.streams import Pace
 
 async def waited(monkeypatch: pytest.MonkeyPatch, gaps: list[float]) -> list[float]:
     """How long each of the waits took whose pieces come ``gaps`` seconds after the one before, by a clock of our own."""
-    now, waits = 100.0, []
+    now, waits, held = 100.0, [], []
 
     async def sleep(seconds: float) -> None:
         nonlocal now
@@ -24,8 +24,9 @@ async def waited(monkeypatch: pytest.MonkeyPatch, gaps: list[float]) -> list[flo
     for gap in gaps:
         now += gap
         before = now
-        await pace.wait()
+        await pace.wait(lambda: held.append(True))
         waits.append(round(now - before, 6))
+    assert len(held) == sum(wait > 0 for wait in waits)
     return waits
 
 

@@ -120,7 +120,7 @@ async def _items(
         pieces = response.chunks()
         waiting, pace, size = True, Pace(), 0
         while not reader.ended:
-            await pace.wait()
+            await pace.wait(response.hold)
             piece = await (_in_time(anext(pieces, b""), first_by, endpoint.label, request) if waiting else anext(pieces, b""))
             if not piece:
                 break
