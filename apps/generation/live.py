@@ -33,6 +33,7 @@ class LiveRun:
     stop_requested: bool = False
     interrupted: bool = False
     driving: bool = False
+    has_slot: bool = True
     task: asyncio.Task[None] | None = None
 
     @property

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from uuid import UUID
 
 from django.db import transaction
 
 from apps.models import Conversation, Message, MessageFile, Run
 from difyproj.infra import leases
-from difyproj.infra.inserts import insert
+from difyproj.infra.inserts import insert, update
 from difyproj.infra.models import IdempotencyKey
 from difyproj.kernel import clock, ids
 
@@ -30,10 +31,13 @@ def begin(plan: Plan, run_id: UUID, once: Once | None) -> Reply:
             tenant_id=plan.app.tenant_id, scope=once.scope, key=once.key, request_hash=once.request_hash,
             run_id=run.pk, state="done", locked_until=moment,
         )  # fmt: skip
-    conversation = _conversation(plan)
-    insert(run)
+    conversation = _conversation(plan, moment)
     message = _message(plan, run, conversation)
-    insert(message)
+    if conversation is plan.conversation:
+        update(Conversation, conversation.pk, {"updated_at": moment})
+        insert(run, message)
+    else:
+        insert(conversation, run, message)
     if plan.files:
         MessageFile.objects.bulk_create(_message_files(plan, message))
     return reply_of(run, message)
@@ -71,12 +75,8 @@ def _run(plan: Plan, run_id: UUID) -> Run:
     )
 
 
-def _conversation(plan: Plan) -> Conversation:
-    moment = clock.now()
-    if plan.conversation is not None:
-        Conversation.objects.filter(pk=plan.conversation.pk).update(updated_at=moment)
-        return plan.conversation
-    conversation = Conversation(
+def _conversation(plan: Plan, moment: datetime) -> Conversation:
+    return plan.conversation or Conversation(
         tenant_id=plan.app.tenant_id,
         app_id=plan.app.pk,
         mode=plan.app.mode,
@@ -88,8 +88,6 @@ def _conversation(plan: Plan) -> Conversation:
         created_at=moment,
         updated_at=moment,
     )
-    insert(conversation)
-    return conversation
 
 
 def _message(plan: Plan, run: Run, conversation: Conversation) -> Message:

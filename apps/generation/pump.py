@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from contextlib import aclosing
+from functools import partial
 from uuid import UUID
 
 from django.conf import settings
@@ -43,7 +44,8 @@ async def _pump(run: LiveRun, plan: Plan) -> None:
         await _settle(run, plan, end)
     finally:
         live.remove(run)
-        await _give_slot(run)
+        if run.has_slot:
+            await db.run(_give_slot, run)
 
 
 async def _drive(run: LiveRun, plan: Plan) -> RunFinished | RunFailed | DomainError:
@@ -116,22 +118,19 @@ async def _settle(run: LiveRun, plan: Plan, end: RunFinished | RunFailed) -> Non
 async def _keep(run: LiveRun, end: RunFinished | RunFailed) -> tuple[RunFinished | RunFailed, recorder.Kept]:
     """The end as it was kept: once more without its details when the database does not take one of them."""
     try:
-        return end, await recorder.finish(run, end)
+        return end, await recorder.finish(run, end, then=partial(_give_slot, run))
     except (OperationalError, InterfaceError):
         raise
     except Exception:
         logger.exception("A run's end is kept without its details", extra={"run_id": str(run.reply.run_id)})
     end = recorder.bare(end)
-    return end, await recorder.finish(run, end)
+    return end, await recorder.finish(run, end, then=partial(_give_slot, run))
 
 
-async def _give_slot(run: LiveRun) -> None:
-    slots = get_slots()
-    key, holder = slot_key(run.reply.app_id), str(run.reply.run_id)
-    if settings.REDIS_URL:
-        await db.run(slots.give, key, holder)
-    else:
-        slots.give(key, holder)
+def _give_slot(run: LiveRun) -> None:
+    """In a thread: Redis may have to be asked. It is free before the end is shown, so that who sees the end may ask again."""
+    get_slots().give(slot_key(run.reply.app_id), str(run.reply.run_id))
+    run.has_slot = False
 
 
 def slot_key(app_id: UUID) -> str:

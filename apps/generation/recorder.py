@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -16,6 +16,7 @@ from django.db import connection, transaction
 
 from apps.models import Message, Run, RunStatus
 from difyproj.infra import db
+from difyproj.infra.inserts import update
 from difyproj.kernel import clock
 from workflows.engine.events import RunEvent, RunFailed, RunFinished, Usage
 
@@ -118,14 +119,20 @@ STATUS = {
 Kept = tuple[int, Sequence[RunEvent]] | None
 
 
-async def finish(run: LiveRun, end: RunFinished | RunFailed) -> Kept:
-    """Keep the run's end, before any reader sees it, however long the database is away.
+async def finish(run: LiveRun, end: RunFinished | RunFailed, *, then: Callable[[], object]) -> Kept:
+    """Keep the run's end, before any reader sees it, however long the database is away; ``then`` follows in the same thread.
 
     None when it is kept. When somebody else ended the run before: that end's events and the id of the first one.
     """
+
+    def work() -> bool:
+        kept = save_end(run.reply.run_id, run.reply.message_id, run.state.answer, end, run.next_event_id, moment)
+        then()
+        return kept
+
     await checkpointer.settled(run)
-    seconds, ids, moment = settings.APP_MAX_EXECUTION_TIME, (run.reply.run_id, run.reply.message_id), clock.now()
-    if await db.run_persistently(seconds, save_end, *ids, run.state.answer, end, run.next_event_id, moment):
+    seconds, moment = settings.APP_MAX_EXECUTION_TIME, clock.now()
+    if await db.run_persistently(seconds, work):
         return None
     kept = await db.run_persistently(seconds, _kept_end, run.reply.run_id)
     return kept[0][0], [event for _, event in kept]
@@ -159,9 +166,9 @@ def save_end(
     else:
         outcome["status"] = STATUS[end.status]
     with transaction.atomic():
-        if not Run.objects.filter(pk=run_id, status=RunStatus.RUNNING).update(**outcome):
+        if not update(Run, run_id, outcome, status=RunStatus.RUNNING):
             return Run.objects.filter(pk=run_id, last_event_id=event_id, finished_at=moment).exists()
-        Message.objects.filter(pk=message_id).update(**_message_outcome(storable(answer), end), updated_at=moment)
+        update(Message, message_id, {**_message_outcome(storable(answer), end), "updated_at": moment})
     return True
 
 

@@ -71,6 +71,13 @@ async def test_every_kind_of_end_gives_the_place_back(house: Served, script: Scr
         await given_back(house)
 
 
+@pytest.mark.parametrize("mode", ["streaming", "blocking"])
+async def test_whoever_has_the_answer_may_ask_again_at_once(house: Served, mode: str) -> None:
+    await allow(house, 1)
+    for _ in range(5):
+        assert (await house.ask(response_mode=mode, auto_generate_name=False)).status == 200
+
+
 async def test_a_refused_question_takes_no_place(house: Served) -> None:
     await allow(house, 1)
     for _ in range(3):
