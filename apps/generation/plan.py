@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+from uuid import UUID
 
 from accounts.services import model_access
 from apps import config as app_config
@@ -136,15 +137,23 @@ def _conversation(principal: Principal, mode: Mode, request: GenerateRequest) ->
 def _history(conversation: Conversation, parent_message_id: str) -> list[HistoryTurn]:
     """Earlier turns, oldest first: all of them, or the branch that ends at ``parent_message_id``."""
     rows = Message.objects.filter(conversation=conversation).order_by("-created_at", "-id")
-    turns = list(rows.values_list("id", "parent_message_id", "query", "answer")[:HISTORY_LIMIT])
     parent = ids.parse(parent_message_id)
-    if parent is not None and parent.int:
-        by_id = {turn[0]: turn for turn in turns}
-        turns = []
-        while parent is not None and (turn := by_id.pop(parent, None)) is not None:
-            turns.append(turn)
-            parent = turn[1]
-    return [HistoryTurn(query, answer) for _, _, query, answer in reversed(turns) if answer]
+    if parent is None or not parent.int:
+        turns = list(rows.values_list("query", "answer")[:HISTORY_LIMIT])
+    else:
+        turns = _branch(rows.values_list("id", "parent_message_id", "query", "answer")[:HISTORY_LIMIT], parent)
+    return [HistoryTurn(query, answer) for query, answer in reversed(turns) if answer]
+
+
+def _branch(rows: Iterable[tuple[UUID, UUID | None, str, str]], end: UUID) -> list[tuple[str, str]]:
+    """The turns from ``end`` back to the first one."""
+    by_id = {row[0]: row for row in rows}
+    turns: list[tuple[str, str]] = []
+    step: UUID | None = end
+    while step is not None and (row := by_id.pop(step, None)) is not None:
+        _, step, query, answer = row
+        turns.append((query, answer))
+    return turns
 
 
 def _files(principal: Principal, config: AppConfig, given: Sequence[FileInput]) -> list[GivenFile]:

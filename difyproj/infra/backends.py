@@ -43,7 +43,7 @@ class MemoryFamily:
     errors: tuple[type[Exception], ...] = (OSError,)
 
     def event_log(self, codec: Codec, retention: float) -> EventLog[Any]:
-        return MemoryEventLog(retention=retention)
+        return MemoryEventLog(retention=retention, encode=codec[0])
 
     def slots(self) -> Slots:
         return MemorySlots()

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from operator import itemgetter
 from typing import Generic, Protocol, TypeVar
 from uuid import UUID
@@ -179,11 +180,14 @@ class MemoryEventLog(Generic[E]):
         max_closed: int = MAX_CLOSED_RUNS,
         max_events: int = MAX_CLOSED_EVENTS,
         max_bytes: int = MAX_CLOSED_BYTES,
+        encode: Callable[[E], bytes] | None = None,
     ) -> None:
+        """``encode`` tells how large an event is."""
         self.retention = retention
         self._max_closed = max_closed
         self._max_events = max_events
         self._max_bytes = max_bytes
+        self._encode = encode
         self._runs: dict[UUID, RunLog[E]] = {}
         self._deadlines: dict[UUID, float] = {}
         self._closed_events = 0
@@ -212,7 +216,7 @@ class MemoryEventLog(Generic[E]):
         log.close()
         self._deadlines[run_id] = monotonic() + self.retention
         self._closed_events += len(log.entries)
-        log.size = sum(len(repr(event)) for _, event in log.entries)
+        log.size = sum(self._size(event) for _, event in log.entries)
         self._closed_bytes += log.size
         self._forget()
 
@@ -234,6 +238,13 @@ class MemoryEventLog(Generic[E]):
 
     def get(self, run_id: UUID) -> RunLog[E] | None:
         return self._runs.get(run_id)
+
+    def _size(self, event: E) -> int:
+        if self._encode is not None:
+            # An event that cannot be encoded is told as text.
+            with suppress(TypeError, ValueError, OverflowError, RecursionError):
+                return len(self._encode(event))
+        return len(repr(event))
 
     def _reopen(self, run_id: UUID, log: RunLog[E]) -> None:
         log.reopen()

@@ -146,7 +146,7 @@ class RedisEventLog(Generic[E]):
         """``decode`` raises ValueError for bytes it does not know; such an event is skipped."""
         self._client = client
         self._stream = Stream(prefix, encode, decode)
-        self._memory: MemoryEventLog[E] = MemoryEventLog(retention=retention)
+        self._memory: MemoryEventLog[E] = MemoryEventLog(retention=retention, encode=encode)
         self._writer = _Writer(client, self._stream, self._memory)
         self._mirrors = Mirrors(client, self._stream)
 

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Final
 
+import msgspec
+
 MOST_TOKENS: Final = 100_000_000
 
 
@@ -59,8 +61,7 @@ class ToolCall:
     arguments: str
 
 
-@dataclass(frozen=True, slots=True)
-class PromptMessage:
+class PromptMessage(msgspec.Struct, frozen=True):
     """``content`` is plain text or a sequence of parts. ``tool_call_id`` is set on role tool, ``tool_calls`` on assistant."""
 
     role: Role

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -84,6 +84,7 @@ def listed(provider: str) -> Mapping[tuple[ModelType, str], ModelFacts]:
     return _read(provider)[0]
 
 
+@lru_cache(maxsize=1024)
 def find(provider: str, model: str, model_type: ModelType) -> ModelFacts:
     """Facts of a model. A dated or tagged variant of a known name has that name's facts, any other the file's defaults."""
     known, fallback = _read(provider)

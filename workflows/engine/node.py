@@ -40,8 +40,7 @@ NodeOutput = NodeText | ReasoningChunk | FileProduced | Done
 NodeStream = AsyncGenerator[NodeOutput, None]
 
 
-@dataclass(frozen=True, slots=True)
-class HistoryTurn:
+class HistoryTurn(msgspec.Struct, frozen=True):
     """One earlier exchange of the conversation."""
 
     query: str

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 import msgspec
@@ -116,7 +115,7 @@ def attach(messages: Sequence[PromptMessage], parts: Sequence[Part]) -> list[Pro
         return [*messages, PromptMessage(Role.USER, tuple(parts))]
     last = messages[-1]
     own: Sequence[Part] = (TextPart(last.content),) if isinstance(last.content, str) else last.content
-    return [*messages[:-1], replace(last, content=(*parts, *own))]
+    return [*messages[:-1], msgspec.structs.replace(last, content=(*parts, *own))]
 
 
 def number(value: Any) -> int:

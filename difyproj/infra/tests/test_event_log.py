@@ -268,3 +268,13 @@ async def test_memory_keeps_a_bounded_number_of_bytes_of_closed_runs() -> None:
     log.close(runs[3])
     assert [await log.follow(run) is not None for run in runs] == [False, False, False, False]
     await log.aclose()
+
+
+async def test_an_event_is_as_large_as_its_encoding_or_else_its_text() -> None:
+    log: MemoryEventLog[str] = MemoryEventLog(max_bytes=2_500, encode=lambda text: text.encode() * 10)
+    runs = [uuid4() for _ in range(3)]
+    for run, text in zip(runs, ["x" * 200, "y" * 100, "\ud800" * 10], strict=True):
+        log.append(run, 1, [text])
+        log.close(run)
+    assert [await log.follow(run) is not None for run in runs] == [False, True, True]
+    await log.aclose()
