@@ -61,13 +61,17 @@ _standings: Cached[_Standing | None] = Cached("sessions", ttl=60.0, max_entries=
 
 
 def open(account: Account, *, method: str, scope: str = SessionScope.CONSOLE, ip: str | None = None, agent: str = "") -> Tokens:
-    """A new session and its tokens; notes when and from where the account signed in."""
+    """A new session and its tokens; notes when and from where the account signed in.
+
+    The session lasts while the account keeps the password that ``account`` holds, so that a sign-in which meets a change
+    of the password is over with it.
+    """
     now = clock.now()
     refresh = secrets.new_token("")
     with transaction.atomic():
         row = Session.objects.create(
-            account=account, scope=scope, refresh_hash=secrets.hash_token(refresh), method=method, ip=ip,
-            user_agent=agent.replace("\0", "")[:255], last_used_at=now, expires_at=now + _refresh_life(),
+            account=account, scope=scope, refresh_hash=secrets.hash_token(refresh), password_print=_print_of(account),
+            method=method, ip=ip, user_agent=agent.replace("\0", "")[:255], last_used_at=now, expires_at=now + _refresh_life(),
         )  # fmt: skip
         Account.objects.filter(pk=account.pk).update(last_login=now, last_login_ip=ip, last_active_at=now)
     return _tokens(row, refresh)
@@ -78,8 +82,8 @@ def renew(refresh: str, *, scope: str = SessionScope.CONSOLE, ip: str | None = N
     old, now = secrets.hash_token(refresh), clock.now()
     fresh = secrets.new_token("")
     rows = Session.objects.filter(refresh_hash=old, scope=scope, expires_at__gt=now, account__status__in=LIVELY)
-    row = rows.first()
-    if row is None or not rows.filter(pk=row.pk).update(
+    row = rows.select_related("account").first()
+    if row is None or row.password_print != _print_of(row.account) or not rows.filter(pk=row.pk).update(
         refresh_hash=secrets.hash_token(fresh), last_used_at=now, ip=ip or row.ip, expires_at=now + _refresh_life()
     ):
         raise Unauthorized("The session has ended. Please sign in again.")
@@ -128,7 +132,8 @@ def close_all(account: Account, *, but: UUID | None = None) -> int:
 
 def of(account: Account) -> list[Session]:
     """The account's sessions that go on, newest first."""
-    return list(Session.objects.filter(account=account, expires_at__gt=clock.now()))
+    rows = Session.objects.filter(account=account, expires_at__gt=clock.now(), password_print=_print_of(account))
+    return list(rows)
 
 
 def close_one(account: Account, session_id: UUID | str) -> bool:
@@ -178,7 +183,14 @@ def _claims(token: str, subject: str) -> dict[str, Any]:
 
 def _load(session_id: UUID) -> _Standing | None:
     row = Session.objects.filter(pk=session_id).select_related("account").first()
-    return None if row is None else _Standing(row.account_id, row.scope, row.account.status, row.expires_at)
+    if row is None or row.password_print != _print_of(row.account):
+        return None
+    return _Standing(row.account_id, row.scope, row.account.status, row.expires_at)
+
+
+def _print_of(account: Account) -> str:
+    """Of the password's hash, whoever wrote it: the admin's own form and manage.py end no sessions themselves."""
+    return secrets.hash_token(account.password)
 
 
 @receiver(post_delete, sender=Session, dispatch_uid="forget_session")
