@@ -18,6 +18,7 @@ NODES: Registry[type[Node[Any]]] = Registry(
         "variable-aggregator": "workflows.nodes.variable_aggregator:VariableAggregatorNode",
         "assigner": "workflows.nodes.assigner:AssignerNode",
         "list-operator": "workflows.nodes.list_operator:ListOperatorNode",
+        "template-transform": "workflows.nodes.template_transform:TemplateTransformNode",
         "parameter-extractor": "workflows.nodes.parameter_extractor:ParameterExtractorNode",
         "question-classifier": "workflows.nodes.question_classifier:QuestionClassifierNode",
     },
