@@ -161,13 +161,13 @@ def stop_words(own: Any, extra: Sequence[str]) -> tuple[str, ...]:
 
 
 def process_data(
-    model: ModelChoice, messages: Sequence[PromptMessage], usage: Usage, finish_reason: str, **more: Any
+    model: ModelChoice, messages: Sequence[PromptMessage], usage: Mapping[str, Any], finish_reason: str, **more: Any
 ) -> dict[str, Any]:
-    """What is kept of a call for those who look into the run."""
+    """What is kept of a call for those who look into the run; ``usage`` as ``spent`` gives it."""
     return {
         "model_mode": model.mode,
         "prompts": [{"role": message.role.value, "text": message.text} for message in messages],
-        "usage": spent(usage),
+        "usage": usage,
         "finish_reason": finish_reason,
         "model_provider": model.provider,
         "model_name": model.name,

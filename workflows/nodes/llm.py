@@ -142,16 +142,17 @@ def _done(
     usage: Usage,
     schema: Mapping[str, Any] | None,
 ) -> Done:
+    cost = model_call.spent(usage)
     outputs: dict[str, Any] = {
         "text": text,
         "reasoning_content": reasoning,
-        "usage": model_call.spent(usage),
+        "usage": cost,
         "finish_reason": finish_reason,
         "files": [],
     }
     if schema is not None:
         outputs["structured_output"] = _read(text, schema)
-    process_data = model_call.process_data(model, request.messages, usage, finish_reason)
+    process_data = model_call.process_data(model, request.messages, cost, finish_reason)
     return Done(outputs=outputs, process_data=process_data, usage=usage)
 
 

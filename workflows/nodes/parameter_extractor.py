@@ -102,6 +102,7 @@ class ParameterExtractorNode(Node[ExtractorData]):
             tools=tools,
         )
         answer = await model_call.ask(ctx, model.provider, request)
+        cost = model_call.spent(answer.usage)
         found = _found(answer)
         reason = _NOTHING if found is None else _fault(data.parameters, found)
         yield Done(
@@ -109,7 +110,7 @@ class ParameterExtractorNode(Node[ExtractorData]):
                 **{one.name: one.read(found or {}) for one in data.parameters},
                 "__is_success": 0 if reason else 1,
                 "__reason": reason,
-                "__usage": model_call.spent(answer.usage),
+                "__usage": cost,
             },
             inputs={
                 "query": query,
@@ -119,7 +120,7 @@ class ParameterExtractorNode(Node[ExtractorData]):
             process_data=model_call.process_data(
                 model,
                 request.messages,
-                answer.usage,
+                cost,
                 answer.finish_reason,
                 function=[{"name": tool.name, "parameters": tool.parameters} for tool in tools],
                 tool_call=[{"name": call.name, "arguments": call.arguments} for call in answer.tool_calls],

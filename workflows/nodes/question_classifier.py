@@ -66,6 +66,7 @@ class QuestionClassifierNode(Node[ClassifierData]):
             parts=await model_call.seen(ctx, data.vision),
         )
         answer = await model_call.ask(ctx, data.model.provider, request)
+        cost = model_call.spent(answer.usage)
         at = _chosen(answer.text, data.classes)
         chosen = data.classes[at]
         yield Done(
@@ -73,10 +74,10 @@ class QuestionClassifierNode(Node[ClassifierData]):
                 "class_name": names[at],
                 "class_label": chosen.label or f"CLASS {at + 1}",
                 "class_id": chosen.handle,
-                "usage": model_call.spent(answer.usage),
+                "usage": cost,
             },
             inputs={"query": query},
-            process_data=model_call.process_data(data.model, request.messages, answer.usage, answer.finish_reason),
+            process_data=model_call.process_data(data.model, request.messages, cost, answer.finish_reason),
             usage=answer.usage,
             handle=chosen.handle,
         )
