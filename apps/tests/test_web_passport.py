@@ -8,6 +8,7 @@ import jwt
 import pytest
 from asgiref.sync import sync_to_async
 from django.conf import settings
+from django.test.utils import override_settings
 
 from accounts.models import Membership, Tenant, TenantStatus
 from accounts.services import sessions
@@ -48,6 +49,15 @@ async def test_a_user_id_names_the_same_visitor_again(house: Served) -> None:
     assert first["end_user_id"] == second["end_user_id"]
     row = await EndUser.objects.aget()
     assert (row.session_id, row.is_anonymous, row.external_user_id) == ("ann", False, "ann")
+
+
+@override_settings(WEB_PASSPORT_RATE="2/d")
+async def test_one_place_gets_so_many_passports(house: Served) -> None:
+    assert [(await passport(house)).status for _ in range(2)] == [200, 200]
+    refused = await passport(house)
+    assert_error(refused, 429, "too_many_requests")
+    assert int(refused.headers["Retry-After"]) >= 1
+    assert await EndUser.objects.acount() == 2
 
 
 async def test_without_a_code_there_is_no_passport(house: Served) -> None:

@@ -131,7 +131,7 @@ async def test_a_socket_ends_with_its_access(house: Served, monkeypatch: pytest.
         assert await socket.closed() == 4401
 
 
-@override_settings(WEB_USER_RATE="1/60s")
+@override_settings(WEB_USER_RATE="1/d")
 async def test_sockets_count_like_posts(house: Served) -> None:
     visitor = await visit(house)
     assert (await ask(visitor)).status == 200

@@ -95,6 +95,7 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 DB_THREADS = env.integer("DB_THREADS", 4, minimum=1, maximum=64)
 
 REDIS_URL = env.text("REDIS_URL", "")
+REDIS_PREFIX = env.text("REDIS_PREFIX", "difyproj")
 CACHES: dict[str, dict[str, Any]]
 CHANNEL_LAYERS: dict[str, dict[str, Any]]
 if REDIS_URL:
@@ -102,7 +103,7 @@ if REDIS_URL:
         "default": {
             "BACKEND": "django_redis.cache.RedisCache",
             "LOCATION": REDIS_URL,
-            "KEY_PREFIX": "difyproj",
+            "KEY_PREFIX": REDIS_PREFIX,
             "OPTIONS": {
                 "SERIALIZER": "django_redis.serializers.json.JSONSerializer",
                 "SOCKET_CONNECT_TIMEOUT": 2,
@@ -112,7 +113,8 @@ if REDIS_URL:
     }
     # The layer waits for messages longer than the client's usual five seconds.
     _layer_host = {"address": REDIS_URL, "socket_timeout": None}
-    CHANNEL_LAYERS = {"default": {"BACKEND": "channels_redis.core.RedisChannelLayer", "CONFIG": {"hosts": [_layer_host]}}}
+    _layer = {"hosts": [_layer_host], "prefix": f"{REDIS_PREFIX}:layer"}
+    CHANNEL_LAYERS = {"default": {"BACKEND": "channels_redis.core.RedisChannelLayer", "CONFIG": _layer}}
 else:
     CACHES = {"default": {"BACKEND": "difyproj.infra.counters.CounterCache"}}
     CHANNEL_LAYERS = {"default": {"BACKEND": "channels.layers.InMemoryChannelLayer"}}
@@ -196,6 +198,8 @@ WEBSOCKET_ORIGINS = env.words("WEBSOCKET_ORIGINS")
 IDEMPOTENCY_KEY_HOURS = env.integer("IDEMPOTENCY_KEY_HOURS", 24, minimum=1)
 API_TOKEN_RATE = env.text("API_TOKEN_RATE", "60000/m")
 WEB_USER_RATE = env.text("WEB_USER_RATE", "60/m")
+WEB_PLACE_RATE = env.text("WEB_PLACE_RATE", "300/m")
+WEB_PASSPORT_RATE = env.text("WEB_PASSPORT_RATE", "60/m")
 
 APP_DEFAULT_ACTIVE_REQUESTS = env.integer("APP_DEFAULT_ACTIVE_REQUESTS", 0)
 APP_MAX_ACTIVE_REQUESTS = env.integer("APP_MAX_ACTIVE_REQUESTS", 0)

@@ -11,6 +11,8 @@ from pathlib import Path
 SCRATCH = Path(tempfile.mkdtemp(prefix="difyproj-test-"))
 atexit.register(shutil.rmtree, SCRATCH, ignore_errors=True)
 os.environ["DIFYPROJ_VAR"] = str(SCRATCH)
+# Messages between processes know no database number: test runs side by side must not hear each other.
+os.environ["REDIS_PREFIX"] = f"test-{os.getpid()}"
 
 from .providers import ROWS
 
@@ -31,7 +33,7 @@ ALLOWED_HOSTS = ["*"]
 TASK_BROKER_URL = ""
 EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"
 # All tests come from one address; those of the rates set them.
-SIGN_IN_IP_RATE = EMAIL_SEND_IP_RATE = EMAIL_SEND_RATE = EMAIL_CODE_GUESS_RATE = ""
+SIGN_IN_IP_RATE = EMAIL_SEND_IP_RATE = EMAIL_SEND_RATE = EMAIL_CODE_GUESS_RATE = WEB_PLACE_RATE = WEB_PASSPORT_RATE = ""
 EGRESS_ALLOW = ["127.0.0.1", "localhost"]
 if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
     DATABASES["default"] = sqlite(SCRATCH / "db.sqlite3", pragmas=(*SQLITE_PRAGMAS, "PRAGMA synchronous=OFF"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import re
 from collections.abc import MutableMapping, Sequence
 from dataclasses import dataclass, field
@@ -59,13 +60,28 @@ def begin(scope: MutableMapping[str, Any]) -> Entry:
     given = headers.get(b"x-request-id", b"")
     request_id = given.decode() if ACCEPTED_ID.fullmatch(given) else str(ids.new_id())
     logs.set_context(request_id=request_id, user_id="", app_id="")
-    client = scope.get("client") or ("", 0)
-    audit.begin(ip=client[0] or None, request_id=request_id)
+    address = address_of(scope)
+    audit.begin(ip=address, request_id=request_id)
     return Entry(
         method=scope["method"],
         endpoint=scope["path"],
         request_id=request_id,
         user_agent=headers.get(b"user-agent", b"").decode("latin-1"),
-        ip_address=client[0],
+        ip_address=address or "",
         origin=headers.get(b"origin", b"").decode("latin-1"),
     )
+
+
+def address_of(scope: MutableMapping[str, Any]) -> str | None:
+    """Where the call comes from. Whatever a proxy says that is no address is nothing."""
+    client = scope.get("client")
+    return plain_address(client[0]) if client else None
+
+
+def plain_address(text: str) -> str | None:
+    """The address without its zone, as the database takes it; None for what is none."""
+    try:
+        address = ipaddress.ip_address(text.partition("%")[0])
+    except ValueError:
+        return None
+    return str(getattr(address, "ipv4_mapped", None) or address)

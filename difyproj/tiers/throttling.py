@@ -1,4 +1,4 @@
-"""Rates: how often a token or visitor may call, told to the caller in ``RateLimit-*`` headers and, over the limit, as a 429."""
+"""Rates: how often a token, a visitor or a place may call: told in ``RateLimit-*`` headers and, over the limit, as a 429."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from django.conf import settings
 from rest_framework.request import Request
 
 from apps.models import ApiToken
+from apps.services.passports import Visit
 from difyproj.infra import limits
 from difyproj.kernel.errors import TooManyRequests
-from difyproj.kernel.principal import Principal
 
 from .access_log import Entry
 
@@ -18,12 +18,25 @@ def check_token(token: ApiToken, request: Request | None = None) -> None:
     _check(limits.count(group="api-token", key=str(token.pk), rate=settings.API_TOKEN_RATE), request)
 
 
-def check_visitor(visitor: Principal, request: Request | None = None, *, group: str = "web-generation") -> None:
-    """The same for a visitor of a page: what calls a model counts, and reading costs nothing."""
-    _check(limits.count(group=group, key=str(visitor.actor_id), rate=settings.WEB_USER_RATE), request)
+def check_visitor(visit: Visit, ip: str | None, request: Request | None = None, *, group: str = "web-generation") -> None:
+    """The same for a visitor of a page: what calls a model or keeps something counts, and reading costs nothing.
+
+    Another passport is to be had for the asking: where it takes no sign-in, those who come from one place count together, too.
+    """
+    _check(limits.count(group=group, key=str(visit.end_user.pk), rate=settings.WEB_USER_RATE), request)
+    place = limits.place(ip)
+    if place and visit.member is None:
+        _check(limits.count(group=f"{group}-from", key=f"{visit.app.pk} {place}", rate=settings.WEB_PLACE_RATE))
 
 
-def _check(usage: limits.Usage | None, request: Request | None) -> None:
+def check_newcomer(ip: str | None, request: Request) -> None:
+    """The same for passports, by where they are asked for."""
+    place = limits.place(ip)
+    if place:
+        _check(limits.count(group="web-passport", key=place, rate=settings.WEB_PASSPORT_RATE), request)
+
+
+def _check(usage: limits.Usage | None, request: Request | None = None) -> None:
     if usage is None:
         return
     log: Entry | None = getattr(request and request._request, "access_log", None)

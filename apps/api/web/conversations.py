@@ -50,7 +50,7 @@ class Conversations(WebViewSet):
         row = conversations.get(self.end_user, conversation_id)
         if not fields["auto_generate"]:
             return Response(ConversationRecord(conversations.rename(row, name=fields.get("name") or "")).data)
-        throttling.check_visitor(self.principal, request, group=SMALL_CALLS)
+        throttling.check_visitor(self.visit, self.ip, request, group=SMALL_CALLS)
         plan = generation.plan_title(self.app, row)
 
         async def name() -> Response:
@@ -89,7 +89,7 @@ class SuggestedQuestions(WebViewSet):
     def list(self, request: Request, message_id: str) -> Deferred:
         message = messages.get(self.end_user, message_id)
         features.demand_suggested_questions(self.app)
-        throttling.check_visitor(self.principal, request, group=SMALL_CALLS)
+        throttling.check_visitor(self.visit, self.ip, request, group=SMALL_CALLS)
         plan = generation.plan_questions(self.app, message)
 
         async def ask() -> Response:

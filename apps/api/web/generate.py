@@ -48,7 +48,7 @@ class AskViewSet(GenerateViewSet):
 
     def answer(self, request: Request) -> Deferred:
         held = idempotency.once(request, self.principal)
-        throttling.check_visitor(self.principal, request)
+        throttling.check_visitor(self.visit, self.ip, request)
         fields = self.body(self.fields)
         streaming = fields.get("response_mode") == "streaming"
         asked = generate_request(fields, trace_id(request, fields.get("trace_id")), streaming=streaming)
@@ -109,7 +109,7 @@ class MoreLikeThis(GenerateViewSet):
         streaming = self.query(requests.AgainFields)["response_mode"] == "streaming"
         message = messages.get(self.end_user, message_id)
         features.demand_more_like_this(self.app)
-        throttling.check_visitor(self.principal, request)
+        throttling.check_visitor(self.visit, self.ip, request)
         return self.begin(asked_again(message, trace_id(request, None), streaming=streaming))
 
 

@@ -22,6 +22,7 @@ from . import requests
 
 SPEECH = "web-speech"
 REMOTE = "web-remote-files"
+UPLOADS = "web-uploads"
 
 
 class FileUpload(WebViewSet):
@@ -33,6 +34,7 @@ class FileUpload(WebViewSet):
         responses={201: UploadFileRecord},
     )
     def create(self, request: Request) -> Deferred:
+        throttling.check_visitor(self.visit, self.ip, request, group=UPLOADS)
         self.body(requests.UploadFields)
         file = uploads.the_file(request)
         row = files.plan(owner=self.principal, file=file)
@@ -48,7 +50,7 @@ class RemoteFiles(WebViewSet):
 
     @extend_schema(operation_id="getRemoteFile", responses=remote.RemoteFileInfoRecord)
     def retrieve(self, request: Request, url: str) -> Deferred:
-        throttling.check_visitor(self.principal, request, group=REMOTE)
+        throttling.check_visitor(self.visit, self.ip, request, group=REMOTE)
 
         async def look() -> Response:
             return Response(remote.RemoteFileInfoRecord(await remote_files.info(remote.given_url(request, url))).data)
@@ -58,7 +60,7 @@ class RemoteFiles(WebViewSet):
     @extend_schema(operation_id="uploadRemoteFile", request=remote.RemoteFileFields, responses={201: remote.RemoteFileRecord})
     def create(self, request: Request) -> Deferred:
         url = self.body(remote.RemoteFileFields)["url"]
-        throttling.check_visitor(self.principal, request, group=REMOTE)
+        throttling.check_visitor(self.visit, self.ip, request, group=REMOTE)
 
         async def take() -> Response:
             row = await remote_files.fetch(url, owner=self.principal)
@@ -72,7 +74,7 @@ class AudioToText(WebViewSet):
 
     @extend_schema(operation_id="audioToText", request=uploads.body(), responses=TranscriptRecord)
     def create(self, request: Request) -> Deferred:
-        throttling.check_visitor(self.principal, request, group=SPEECH)
+        throttling.check_visitor(self.visit, self.ip, request, group=SPEECH)
         plan = generation.plan_transcript(self.app, uploads.the_file(request, absent=NoAudioUploaded))
 
         async def transcribe() -> Response:
@@ -91,7 +93,7 @@ class TextToAudio(WebViewSet):
     )
     def create(self, request: Request) -> Deferred:
         fields = self.body(requests.SpeechFields)
-        throttling.check_visitor(self.principal, request, group=SPEECH)
+        throttling.check_visitor(self.visit, self.ip, request, group=SPEECH)
         text = fields.get("text") or ""
         if fields.get("message_id"):
             text = messages.get(self.end_user, fields["message_id"]).answer

@@ -8,6 +8,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from apps.services import apps, passports
+from difyproj.tiers import throttling
 from difyproj.tiers.web import CODE_PARAMETER, OpenWebViewSet, WebViewSet, code_of, member_of
 
 from ..parameter_records import ParametersRecord
@@ -27,6 +28,7 @@ class Passport(OpenWebViewSet):
     )
     def retrieve(self, request: Request) -> Response:
         code = code_of(request)
+        throttling.check_newcomer(self.ip, request)
         user_id = self.query(requests.PassportFields)["user_id"]
         passport = passports.issue(code, user_id=user_id, member=member_of(request))
         return Response({"access_token": passport}, headers={"Cache-Control": "no-store"})

@@ -13,7 +13,7 @@ from apps.services import passports
 from apps.services.passports import Visit
 from difyproj.kernel.errors import Forbidden
 from difyproj.kernel.principal import Principal
-from difyproj.tiers import throttling
+from difyproj.tiers import access_log, throttling
 from difyproj.tiers.reading import read
 from difyproj.tiers.sockets import TierSocket, origin_allowed
 
@@ -42,7 +42,7 @@ class VisitorSocket(TierSocket):
 class VisitorChatSocket(VisitorSocket, AskingSocket):
     def generate(self, message: dict[str, Any]) -> tuple[Principal, UUID]:
         app, principal = self.visit.app, self.principal
-        throttling.check_visitor(principal)
+        throttling.check_visitor(self.visit, access_log.address_of(self.scope))
         fields = read(requests.CompletionFields if app.mode == "completion" else requests.ChatFields, message)
         asked = generate_request(fields, accepted_trace_id(fields.get("trace_id")), streaming=True)
         return principal, generation.generate(principal, app, asked)
