@@ -30,7 +30,9 @@ class RedisFamily:
         return RedisSlots(redis_client.sync_client(), prefix=redis_client.KEY_PREFIX)
 
     def control(self) -> Control:
-        return RedisControl(redis_client.sync_client, redis_client.async_client, prefix=redis_client.KEY_PREFIX)
+        # Keys belong to one database of the server, messages to all of it: another installation there must not be heard.
+        prefix = f"{redis_client.KEY_PREFIX}:{redis_client.database()}"
+        return RedisControl(redis_client.sync_client, redis_client.async_client, prefix=prefix)
 
     def answers(self) -> bool:
         try:

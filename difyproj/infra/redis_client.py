@@ -12,7 +12,7 @@ import redis.asyncio
 from django.conf import settings
 from redis.backoff import ConstantBackoff
 
-KEY_PREFIX = "difyproj"
+KEY_PREFIX: str = settings.REDIS_PREFIX
 THREAD_CONNECTIONS = 8
 LOOP_CONNECTIONS = 16
 # A blocking read must end before this, or silence would look like a lost connection.
@@ -48,6 +48,11 @@ def sync_client() -> redis.Redis:
             )
             _sync = redis.Redis(connection_pool=pool)
         return _sync
+
+
+def database() -> int:
+    """The number of the database that ``settings.REDIS_URL`` names."""
+    return int(sync_client().connection_pool.connection_kwargs.get("db") or 0)
 
 
 def async_client() -> redis.asyncio.Redis:

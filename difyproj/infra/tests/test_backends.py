@@ -59,3 +59,19 @@ async def test_with_redis_everything_is_shared(settings: Settings, monkeypatch: 
     again = backends.get_event_log(str.encode, bytes.decode)
     assert await again.read_all(run) == [(1, "a")]
     redis_here.forget(redis_client.KEY_PREFIX)
+
+
+async def test_another_installation_in_another_database_of_the_same_redis_is_not_heard(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.REDIS_URL = here = redis_here.url_or_skip()
+    monkeypatch.setattr(redis_client, "KEY_PREFIX", redis_here.fresh_prefix())
+    listener, heard = backends.get_control(), asyncio.Queue[dict[str, str]]()
+    listener.subscribe("stop", heard.put_nowait)
+    async with asyncio.timeout(5):
+        await listener.listening()
+        for url in (f"{here.rpartition('/')[0]}/11", here):
+            settings.REDIS_URL = url
+            redis_client.reset()
+            await asyncio.to_thread(backends.family().control().send, "stop", {"from": url})
+        assert await heard.get() == {"from": here}

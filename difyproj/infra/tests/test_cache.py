@@ -214,7 +214,7 @@ async def test_a_change_in_another_process_is_told_at_once(names: Cached[str], o
     source.value = "second"
     client = redis_client.async_client()
     message = b'["another process",{"namespace":"%s"}]' % names.namespace.encode()
-    await client.publish(f"{redis_client.KEY_PREFIX}:control:{cache.TOPIC}", message)
+    await client.publish(f"{redis_client.KEY_PREFIX}:{redis_client.database()}:control:{cache.TOPIC}", message)
     await asyncio.sleep(0.1)
     assert await db.run(names.get, "a", source) == "second"
     await watch.stop()
