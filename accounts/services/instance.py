@@ -8,6 +8,7 @@ from typing import Final
 from django.conf import settings
 from django.core import signing
 from django.db import IntegrityError, transaction
+from django.db.models import QuerySet
 from django.utils.crypto import constant_time_compare
 
 from accounts.models import Account, Instance, Tenant
@@ -19,6 +20,9 @@ from difyproj.kernel.errors import DomainError, Forbidden, TooManyRequests, Unau
 
 INIT_SALT: Final = "accounts.init"
 INIT_LIFE: Final = timedelta(minutes=30)
+NO_INIT_PASSWORD: Final = (
+    "A production instance is set up with INIT_PASSWORD, which the operator has not chosen, or with manage.py createsuperuser."
+)
 
 
 class AlreadySetup(Forbidden):
@@ -45,38 +49,50 @@ _set_up: Cached[bool] = Cached("instance", ttl=60.0, max_entries=1)
 
 
 def is_set_up() -> bool:
-    """Whether there is a tenant, however it was made; remembered once it is true."""
-    if _set_up.get(None, _has_tenant):
+    """Whether there is an operator or a tenant, however they were made; remembered once it is true."""
+    if _set_up.get(None, _is_taken):
         return True
     _set_up.clear()
-    return _has_tenant()
+    return _is_taken()
 
 
-def _has_tenant() -> bool:
-    return Tenant.objects.exists()
+def _is_taken() -> bool:
+    return Tenant.objects.exists() or _operators().exists()
+
+
+def _operators() -> QuerySet[Account]:
+    return Account.objects.filter(is_superuser=True)
 
 
 def demand_setup() -> None:
     """Raises NotSetup, or NotInitValidated where that is what comes first."""
     if not is_set_up():
-        raise NotInitValidated if settings.INIT_PASSWORD else NotSetup
+        raise NotInitValidated if _asks_for_init() else NotSetup
 
 
 def init_is_done(proof: str) -> bool:
     """Whether the caller may set the instance up, or somebody did."""
-    return not settings.INIT_PASSWORD or _is_init_proof(proof) or is_set_up()
+    return not _asks_for_init() or _is_init_proof(proof) or is_set_up()
+
+
+def _asks_for_init() -> bool:
+    """In production whoever comes first is not believed to be the operator: nobody sets up without INIT_PASSWORD."""
+    return bool(settings.INIT_PASSWORD) or settings.PRODUCTION
 
 
 def prove_init(password: str, *, ip: str | None) -> str:
     """The proof for ``set_up`` that its caller knows INIT_PASSWORD, good for half an hour.
 
-    Without INIT_PASSWORD every password passes, as nothing is protected by it. Raises AlreadySetup, InitValidateFailed.
+    Without INIT_PASSWORD every password passes, as nothing is protected by it, but none in production. Raises AlreadySetup,
+    InitValidateFailed.
     """
     if is_set_up():
         raise AlreadySetup
     usage = limits.count(group="init", key=ip, rate=settings.SIGN_IN_IP_RATE) if ip else None
     if usage is not None and usage.limited:
         raise TooManyRequests(retry_after=usage.reset_seconds)
+    if settings.PRODUCTION and not settings.INIT_PASSWORD:
+        raise InitValidateFailed(NO_INIT_PASSWORD)
     if settings.INIT_PASSWORD and not constant_time_compare(password, settings.INIT_PASSWORD):
         raise InitValidateFailed
     return signing.dumps("validated", salt=INIT_SALT)
@@ -95,10 +111,10 @@ def set_up(*, email: str, name: str, password: str, language: str = "en-US", pro
 
     ``proof`` is what ``prove_init`` gave. Raises NotInitValidated where it is asked for.
     """
-    if _has_tenant():
+    if _is_taken():
         raise AlreadySetup
     if not init_is_done(proof):
-        raise NotInitValidated
+        raise NotInitValidated(None if settings.INIT_PASSWORD else NO_INIT_PASSWORD)
     try:
         with transaction.atomic():
             Instance.objects.create(setup_at=clock.now())
@@ -112,8 +128,9 @@ def set_up(*, email: str, name: str, password: str, language: str = "en-US", pro
 
 
 def setup_at() -> str | None:
-    """When, in ISO 8601; an instance that was made without the set-up counts from its first tenant."""
-    moment = Instance.objects.values_list("setup_at", flat=True).first() or (
-        Tenant.objects.order_by("created_at").values_list("created_at", flat=True).first()
+    """When, in ISO 8601; an instance that was made without the set-up counts from its first tenant, or operator."""
+    made = (rows.order_by("created_at").values_list("created_at", flat=True) for rows in (Tenant.objects.all(), _operators()))
+    moment = Instance.objects.values_list("setup_at", flat=True).first() or next(
+        filter(None, (row.first() for row in made)), None
     )
     return moment.isoformat() if moment else None

@@ -83,8 +83,12 @@ def renew(refresh: str, *, scope: str = SessionScope.CONSOLE, ip: str | None = N
     fresh = secrets.new_token("")
     rows = Session.objects.filter(refresh_hash=old, scope=scope, expires_at__gt=now, account__status__in=LIVELY)
     row = rows.select_related("account").first()
-    if row is None or row.password_print != _print_of(row.account) or not rows.filter(pk=row.pk).update(
-        refresh_hash=secrets.hash_token(fresh), last_used_at=now, ip=ip or row.ip, expires_at=now + _refresh_life()
+    if (
+        row is None
+        or row.password_print != _print_of(row.account)
+        or not rows.filter(pk=row.pk).update(
+            refresh_hash=secrets.hash_token(fresh), last_used_at=now, ip=ip or row.ip, expires_at=now + _refresh_life()
+        )
     ):
         raise Unauthorized("The session has ended. Please sign in again.")
     _standings.invalidate(row.pk)

@@ -15,7 +15,9 @@ from difyproj.kernel.errors import Unauthorized
 from difyproj.testing.cast import PASSWORD, Cast
 
 
-def test_a_password_that_is_changed_without_the_services_ends_every_session(cast: Cast, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_password_that_is_changed_without_the_services_ends_every_session(
+    cast: Cast, monkeypatch: pytest.MonkeyPatch
+) -> None:
     made = sessions.open(cast.bob.account, method="test")
     others = sessions.open(cast.alice.account, method="test")
     assert sessions.authenticate(made.access).account_id == cast.bob.account.pk

@@ -92,6 +92,35 @@ async def test_the_init_password_comes_first(empty: Browser, settings: Any) -> N
     assert (await empty.post("/init", {"password": settings.INIT_PASSWORD})).json()["code"] == "already_setup"
 
 
+async def test_who_made_a_superuser_has_set_the_instance_up(empty: Browser) -> None:
+    await sync_to_async(Account.objects.create_superuser)(email="operator@house.example", password=PASSWORD)
+    refused = await empty.post("/setup", FIRST)
+    assert (refused.status, refused.json()["code"]) == (403, "already_setup")
+    assert (await empty.post("/init", {"password": "x"})).json()["code"] == "already_setup"
+    state = (await empty.get("/setup")).json()
+    assert state["step"] == "finished" and state["setup_at"]
+    assert await Account.objects.filter(is_superuser=True).acount() == 1
+    await sync_to_async(Account.objects.create_superuser)(email="second@house.example", password=PASSWORD)
+    assert (await empty.post("/setup", FIRST)).status == 403
+
+
+async def test_a_production_instance_is_set_up_only_with_an_init_password(empty: Browser, settings: Any) -> None:
+    settings.PRODUCTION = True
+    assert (await empty.get("/init")).json() == {"status": "not_started"}
+    assert (await empty.post("/login")).json()["code"] == "not_init_validated"
+    for path, sent, code in (
+        ("/init", {"password": "x"}, "init_validate_failed"),
+        ("/setup", FIRST, "not_init_validated"),
+    ):
+        refused = await empty.post(path, sent)
+        assert (refused.status, refused.json()["code"]) == (401, code)
+        assert "INIT_PASSWORD" in refused.json()["message"] and "createsuperuser" in refused.json()["message"]
+    assert not await Account.objects.aexists()
+    settings.INIT_PASSWORD = "the operator's own"
+    assert (await empty.post("/init", {"password": settings.INIT_PASSWORD})).status == 201
+    assert (await empty.post("/setup", FIRST)).status == 201
+
+
 async def test_the_instance_tells_the_same_of_itself_on_both_tiers(empty: Browser, settings: Any) -> None:
     settings.ALLOW_REGISTER, settings.EMAIL_BACKEND = True, "django.core.mail.backends.smtp.EmailBackend"
     told = (await empty.get("/system-features")).json()
