@@ -12,7 +12,7 @@ import msgspec
 from difyproj.kernel.errors import InvalidParam
 from difyproj.model_runtime.messages import PromptMessage, Role, TextPart
 
-from . import template
+from . import jinja, template
 from .model_call import parts_of
 from .model_config import Memory
 from .node import NodeContext
@@ -22,16 +22,30 @@ from .values import files_of, is_list, to_text
 
 HISTORIES = "{{#histories#}}"
 LONGEST_PARAMETER = 1024
+_JINJA = "jinja2"
+_EDITIONS = (None, "", "basic", _JINJA)
 _SPECIAL = re.compile(r"\{\{#(context|query)#\}\}")
 _NUMBER = re.compile(r"-?\d{1,18}(\.\d{1,18})?")
 
 
 class PromptTemplate(msgspec.Struct, frozen=True):
-    """One message. ``edition_type`` other than ``basic`` is refused when the node runs."""
+    """One message. With ``edition_type`` ``jinja2`` its text is ``jinja2_text``; one not known is refused at the run."""
 
     text: str = ""
     role: Role = Role.USER
     edition_type: str | None = None
+    jinja2_text: str | None = None
+
+
+class JinjaVariable(msgspec.Struct, frozen=True):
+    variable: str
+    value_selector: tuple[str, ...] = ()
+
+
+class PromptConfig(msgspec.Struct, frozen=True):
+    """What Jinja2 texts know, by name."""
+
+    jinja2_variables: list[JinjaVariable] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +56,7 @@ class Filler:
     context: Any = None
     query: str | None = None
     detail: str = "high"
+    config: PromptConfig | None = None
 
     def text(self, raw: str) -> str:
         pieces = _SPECIAL.split(raw)
@@ -49,6 +64,8 @@ class Filler:
 
     async def message(self, row: PromptTemplate) -> PromptMessage:
         """The message; files that the text of a user's message refers to stand behind it."""
+        if row.edition_type == _JINJA:
+            return PromptMessage(row.role, await self.jinja(row))
         text = self.text(row.text)
         found = [file for selector in template.parse(row.text).selectors for file in files_of(self.ctx.pool.get(selector))]
         if not found or row.role is not Role.USER:
@@ -56,6 +73,11 @@ class Filler:
         parts = await parts_of(self.ctx, found, detail=self.detail)
         own = (TextPart(text),) if text.strip() else ()
         return PromptMessage(row.role, (*own, *parts)) if parts else PromptMessage(row.role, text)
+
+    async def jinja(self, row: PromptTemplate) -> str:
+        known = (self.config.jinja2_variables if self.config else None) or ()
+        values = {one.variable: _demand(self.ctx.pool, one.value_selector) for one in known}
+        return await jinja.render(row.jinja2_text or row.text, values, field="prompt_template")
 
     def _plain(self, raw: str) -> str:
         parsed = template.parse(raw)
@@ -71,10 +93,11 @@ class Filler:
 
 async def prepare(rows: Sequence[PromptTemplate] | PromptTemplate, filler: Filler, memory: Memory | None) -> PreparedPrompt:
     """The prompt with values in place, ready for the conversation."""
+    for row in [rows] if isinstance(rows, PromptTemplate) else rows:
+        if row.edition_type not in _EDITIONS:
+            raise InvalidParam("The prompt is written in a template language that is not known.", params="prompt_template")
     if isinstance(rows, PromptTemplate):
-        _demand_basic([rows])
-        return _one_text(rows.text, filler, memory)
-    _demand_basic(rows)
+        return await _one_text(rows, filler, memory)
     before = tuple([await filler.message(row) for row in rows])
     if memory is None:
         return PreparedPrompt(before)
@@ -104,15 +127,17 @@ def _item_text(item: Any) -> str:
     return f"{summary}\n{content}" if summary else content
 
 
-def _one_text(raw: str, filler: Filler, memory: Memory | None) -> PreparedPrompt:
+async def _one_text(row: PromptTemplate, filler: Filler, memory: Memory | None) -> PreparedPrompt:
     """One user message; the conversation stands where the text says, else before it."""
-    head, mark, tail = raw.partition(HISTORIES)
-    if memory is None:
-        return PreparedPrompt((PromptMessage(Role.USER, filler.text(head) + filler.text(tail)),))
-    user, assistant = memory.names
-    if not mark:
-        return PreparedPrompt(transcript=Transcript("", filler.text(raw), "", "\n", user, assistant))
-    return PreparedPrompt(transcript=Transcript(filler.text(head), filler.text(tail), "", "", user, assistant))
+    user, assistant = (memory or Memory()).names
+    if row.edition_type == _JINJA:
+        text = await filler.jinja(row)
+        transcript = Transcript("", text, "", "\n", user, assistant)
+    else:
+        head, mark, tail = map(filler.text, row.text.partition(HISTORIES))
+        text = head + tail
+        transcript = Transcript(head if mark else "", tail if mark else text, "", "" if mark else "\n", user, assistant)
+    return PreparedPrompt((PromptMessage(Role.USER, text),)) if memory is None else PreparedPrompt(transcript=transcript)
 
 
 def _parameter(pool: VariablePool, value: str) -> Any:
@@ -129,11 +154,8 @@ def _parameter(pool: VariablePool, value: str) -> Any:
     return float(text) if "." in text else int(text)
 
 
-def _demand(pool: VariablePool, selector: template.Selector, field: str = "prompt_template") -> None:
-    if pool.get(selector, MISSING) is MISSING:
+def _demand(pool: VariablePool, selector: template.Selector, field: str = "prompt_template") -> Any:
+    value = pool.get(selector, MISSING)
+    if value is MISSING:
         raise InvalidParam(f"The prompt refers to {'.'.join(selector)}, which does not exist.", params=field)
-
-
-def _demand_basic(rows: Sequence[PromptTemplate]) -> None:
-    if any(row.edition_type not in (None, "", "basic") for row in rows):
-        raise InvalidParam("The prompt is written in a template language that is not available.", params="prompt_template")
+    return value

@@ -18,7 +18,7 @@ from workflows.engine.events import Usage
 from workflows.engine.model_config import Memory, ModelChoice, Vision
 from workflows.engine.node import Done, Node, NodeContext, NodeStream, NodeText
 from workflows.engine.prompt import PreparedPrompt
-from workflows.engine.prompt_template import Filler, PromptTemplate
+from workflows.engine.prompt_template import Filler, PromptConfig, PromptTemplate
 from workflows.engine.reasoning import SeparatedReasoning, TaggedReasoning
 from workflows.engine.streams import closing
 
@@ -39,6 +39,7 @@ class LlmData(msgspec.Struct, frozen=True):
 
     model: ModelChoice
     prompt_template: list[PromptTemplate] | PromptTemplate = []
+    prompt_config: PromptConfig | None = None
     memory: Memory | None = None
     vision: Vision | None = None
     context: Context | None = None
@@ -107,7 +108,8 @@ async def _prompt(ctx: NodeContext[LlmData], parts: list[Part]) -> PreparedPromp
     if data.vision is not None and data.vision.enabled:
         parts += await model_call.parts_of(ctx, prompt_template.context_files(known), detail=detail)
     query = data.memory.query_prompt_template if data.memory is not None else None
-    return await prompt_template.prepare(data.prompt_template, Filler(ctx, known, query, detail), data.memory)
+    filler = Filler(ctx, known, query, detail, data.prompt_config)
+    return await prompt_template.prepare(data.prompt_template, filler, data.memory)
 
 
 def _schema(wanted: StructuredOutput) -> Mapping[str, Any]:

@@ -94,7 +94,7 @@ async def test_files_after_another_role_are_a_message_of_their_own() -> None:
     [
         ({**LLM, "prompt_template": [{"role": "user", "text": "{{#x.y#}}"}]}, "x.y"),
         ({**LLM, "prompt_template": []}, "empty"),
-        ({**LLM, "prompt_template": [{"role": "user", "text": "{{ a }}", "edition_type": "jinja2"}]}, "template language"),
+        ({**LLM, "prompt_template": [{"role": "user", "text": "{{ a }}", "edition_type": "mustache"}]}, "template language"),
     ],
 )
 async def test_a_prompt_that_cannot_be_built_is_a_clear_error(data: Any, word: str) -> None:

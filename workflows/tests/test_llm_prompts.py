@@ -75,6 +75,31 @@ async def test_a_completion_prompt_without_a_place_for_it_has_the_conversation_b
     assert _only(request) == "AB"
 
 
+JINJA = {"jinja2_variables": [{"variable": "names", "value_selector": ["start", "names"]}]}
+
+
+async def test_a_prompt_may_be_written_in_jinja2() -> None:
+    row = {"text": "old", "edition_type": "jinja2", "jinja2_text": "{% for one in names %}Hi {{ one }}! {% endfor %}{{ gone }}"}
+    data = {
+        **LLM,
+        "prompt_config": JINJA,
+        "prompt_template": [{"role": "system", "text": "{{ names }}"}, {"role": "user", **row}],
+    }
+    request, _ = await _ask(data, inputs={"names": ["Ann", "{{#sys.query#}}"]})
+    assert request is not None
+    assert [message.text for message in request.messages] == ["{{ names }}", "Hi Ann! Hi {{#sys.query#}}! "]
+    data = {**COMPLETION, **REMEMBERS, "prompt_config": JINJA, "prompt_template": row}
+    request, _ = await _ask(data, inputs={"names": ["Ann"]}, history=TURNS[:1])
+    assert _only(request) == "You: q1\nAssistant: a1\nHi Ann! "
+
+
+@pytest.mark.parametrize(("text", "inputs", "word"), [("{% for %}", {"names": []}, "rendered"), ("x", {}, "start.names")])
+async def test_a_jinja2_prompt_that_is_wrong_is_a_clear_error(text: str, inputs: dict[str, Any], word: str) -> None:
+    rows = [{"role": "user", "text": text, "edition_type": "jinja2"}]
+    request, events = await _ask({**LLM, "prompt_config": JINJA, "prompt_template": rows}, inputs=inputs)
+    assert request is None and _failure(events).code == "invalid_param" and word in _failure(events).message
+
+
 async def test_parameters_may_refer_to_values() -> None:
     given = {
         "temperature": "{{#start.t#}}",
