@@ -1,7 +1,7 @@
 """The audit log: each write of a watched row leaves an entry that says who did it, from where, and what changed.
 
 Edges name the actor once (``begin``, ``identify``); the entries are written by signals, in the transaction of the write itself,
-so that no service can forget one. Secrets, hashes and bytes are never among the fields.
+so that no service can forget one. Of secrets, hashes and bytes they say that they changed, and never what they are.
 """
 
 from __future__ import annotations
@@ -69,12 +69,12 @@ def watch(models: Iterable[type[Model]]) -> None:
 
 def _before_save(instance: Model, raw: bool = False, update_fields: Iterable[str] | None = None, **_: Any) -> None:
     """Reads what the row holds: an audited row changes rarely, and by hand."""
-    names = _shown(instance, update_fields)
+    names = _compared(instance, update_fields)
     if raw or instance._state.adding or not names:
         instance.__dict__["_audit_before"] = None
         return
-    rows = type(instance)._base_manager.filter(pk=instance.pk)
-    instance.__dict__["_audit_before"] = rows.values(*names).first()
+    found = type(instance)._base_manager.filter(pk=instance.pk).values(*names).first()
+    instance.__dict__["_audit_before"] = found and {name: _comparable(value) for name, value in found.items()}
 
 
 def _after_save(instance: Model, created: bool, raw: bool = False, **_: Any) -> None:
@@ -87,7 +87,13 @@ def _after_save(instance: Model, created: bool, raw: bool = False, **_: Any) -> 
     now = _values(instance, before or ())
     changed = [name for name in now if before is not None and before[name] != now[name]]
     if changed and before is not None:
-        _note(instance, "updated", {name: before[name] for name in changed}, {name: now[name] for name in changed})
+        hidden = dict.fromkeys(set(changed) - set(_shown(instance)), secrets.REDACTED)
+        _note(
+            instance,
+            "updated",
+            {name: before[name] for name in changed} | hidden,
+            {name: now[name] for name in changed} | hidden,
+        )
 
 
 def _after_delete(instance: Model, **_: Any) -> None:
@@ -110,18 +116,29 @@ def _note(row: Model, what: str, before: dict[str, Any] | None, after: dict[str,
     )
 
 
-def _shown(row: Model, among: Iterable[str] | None = None) -> list[str]:
+def _compared(row: Model, among: Iterable[str] | None) -> list[str]:
+    """The fields whose change is somebody's decision, of those that are written."""
     wanted = None if among is None else set(among)
-    fields = [field for field in row._meta.concrete_fields if _is_told(field)]
+    fields = [field for field in row._meta.concrete_fields if field.name not in BY_USE]
     return [field.attname for field in fields if wanted is None or wanted & {field.name, field.attname}]
 
 
-def _is_told(field: Field[Any, Any]) -> bool:
-    return not isinstance(field, BinaryField) and field.name not in BY_USE and field.name not in SECRET
+def _shown(row: Model) -> list[str]:
+    """The fields whose values may be told."""
+    return [field.attname for field in row._meta.concrete_fields if field.name not in BY_USE and not _is_secret(field)]
+
+
+def _is_secret(field: Field[Any, Any]) -> bool:
+    return isinstance(field, BinaryField) or field.name in SECRET
 
 
 def _values(row: Model, names: Iterable[str]) -> dict[str, Any]:
-    return {name: getattr(row, name) for name in names}
+    return {name: _comparable(getattr(row, name)) for name in names}
+
+
+def _comparable(value: Any) -> Any:
+    """Bytes as they are, whichever way a database hands them out."""
+    return bytes(value) if isinstance(value, memoryview) else value
 
 
 def _told(values: dict[str, Any] | None) -> dict[str, Any] | None:

@@ -19,6 +19,8 @@ from difyproj.testing.cast import PASSWORD, Cast
 from difyproj.testing.console import signed_in
 from difyproj.testing.served import Served
 
+HIDDEN = {"password": "***REDACTED***"}
+
 
 @pytest.fixture(autouse=True)
 def _nobody() -> Iterator[None]:
@@ -62,8 +64,26 @@ def test_no_secret_is_among_the_fields(cast: Cast) -> None:
     app = apps.create(tenant=cast.alice.tenant, name="A", mode="chat", config={})
     _, raw = tokens.create(tenant=cast.alice.tenant, app=app)
     told = str(list(AuditEntry.objects.values_list("before", "after")))
-    for secret in ("sk-very", "sk-another", raw, "argon2", "md5$", "token_hash", "sealed"):
+    for secret in ("sk-very", "sk-another", raw, "argon2", "md5$", "token_hash"):
         assert secret not in told
+
+
+def test_another_secret_is_a_change_that_tells_no_secret(cast: Cast) -> None:
+    accounts.set_password(account=cast.bob.account, password=PASSWORD + " new")
+    password = newest("account.updated")
+    assert (password.target_id, password.before, password.after) == (str(cast.bob.account.pk), HIDDEN, HIDDEN)
+    row = credentials.create(
+        tenant=cast.alice.tenant, provider="openai", values={"openai_api_key": "sk-very-secret-key"}, name="main"
+    )
+    credentials.update(credential=row, values={"openai_api_key": "sk-another-secret"})
+    sealed = newest("modelcredential.updated")
+    assert (sealed.target_id, sealed.tenant_id) == (str(row.pk), cast.alice.tenant.pk)
+    for told in (sealed.before, sealed.after):
+        assert told is not None and told["sealed"] == "***REDACTED***"
+    before = AuditEntry.objects.count()
+    row.refresh_from_db()
+    row.save()
+    assert AuditEntry.objects.count() == before
 
 
 def test_a_use_of_a_row_is_no_change_of_it(cast: Cast) -> None:
