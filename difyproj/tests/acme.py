@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from uuid import UUID
 
+from allauth.socialaccount.models import SocialAccount
 from asgiref.sync import sync_to_async
 
 from accounts.models import ModelSetting, Session, SessionScope
@@ -94,6 +95,7 @@ def _rows(house: Served, ids: dict[str, str]) -> dict[str, str]:
     PinnedConversation.objects.create(app=chat, end_user=visitor, conversation_id=ids["web_conversation_id"])
     SavedMessage.objects.create(app=chat, end_user=visitor, message_id=ids["web_message_id"])
     job = _import(house, principal_id=alice.account.pk)
+    SocialAccount.objects.create(user=alice.account, provider="oidc", uid="alice")
     sessions.open(alice.account, method="test")
     sessions.open(alice.account, method="test", scope=SessionScope.WEB_APP)
     return {

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import aiohttp
+from allauth.mfa.models import Authenticator
+from allauth.socialaccount.models import SocialAccount
 from django.apps import apps as installed
 from django.db.models import Model
 
@@ -129,6 +131,8 @@ def footprint(tenant: Tenant) -> Rows:
     found: dict[str, Any] = {model.__name__: model.objects.for_tenant(tenant).values() for model in tenant_models()}
     found["Account"] = people.values()
     found["Session"] = Session.objects.filter(account__in=people).values()
+    found["Authenticator"] = Authenticator.objects.filter(user__in=people).values()
+    found["SocialAccount"] = SocialAccount.objects.filter(user__in=people).values()
     return {
         name: {str(row.get("id")): {key: value for key, value in row.items() if key not in FOOTSTEPS} for row in rows}
         for name, rows in found.items()

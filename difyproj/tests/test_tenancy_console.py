@@ -133,7 +133,7 @@ async def test_a_role_does_what_it_may_and_nothing_else(house: Served) -> None:
         for operation, entry in guarded():
             if not may(role, operation):
                 answer = await call(client, operation, entry, ids)
-                if (answer.status, answer.json()["code"]) != (403, "forbidden"):
+                if answer.status != 403 or b'"code":"forbidden"' not in answer.body:
                     wrong.append(f"{role}: {told(operation, answer)}")
     assert not wrong, "\n".join(wrong)
     after = await sync_to_async(footprint)(house.cast.alice.tenant)
@@ -163,7 +163,7 @@ async def test_no_other_credential_opens_the_tier(house: Served) -> None:
         client = TierClient(house, PREFIX, {"Authorization": f"Bearer {bearer}" if bearer else ""})
         for operation, entry in guarded():
             answer = await call(client, operation, entry, ids)
-            if answer.status != 401 or answer.json()["code"] != "unauthorized":
+            if answer.status != 401 or b'"code":"unauthorized"' not in answer.body:
                 wrong.append(f"{name}: {told(operation, answer)}")
     assert not wrong, "\n".join(wrong)
     assert changes(before, await sync_to_async(footprint)(house.cast.alice.tenant)) == []

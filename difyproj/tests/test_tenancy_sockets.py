@@ -67,7 +67,7 @@ async def heard(house: Served, path: str, token: str, *messages: dict[str, Any])
         for message in messages or ({},):
             if message:
                 await socket.send_str(jsonio.dumps_text(message))
-            while (given := await socket.receive(5)).type is aiohttp.WSMsgType.TEXT:
+            while (given := await socket.receive(20)).type is aiohttp.WSMsgType.TEXT:
                 records.append(jsonio.loads(given.data))
                 if message:
                     break
