@@ -10,7 +10,7 @@ from django.conf import settings
 from django.db import IntegrityError, transaction
 
 from accounts.models import Account, AccountStatus
-from accounts.services import refusals
+from accounts.services import claims, refusals
 from difyproj.kernel.errors import DomainError, Forbidden
 
 
@@ -67,7 +67,7 @@ def account_of(identity: Identity) -> Account | None:
     if not identity.email_is_verified or not identity.email:
         raise UnverifiedEmail
     account = Account.objects.filter(email=Account.objects.normalize_email(identity.email)).first()
-    return bind(_admitted(account), identity) if account is not None else None
+    return _claimed(_admitted(account), identity) if account is not None else None
 
 
 @transaction.atomic
@@ -79,6 +79,13 @@ def bind(account: Account, identity: Identity) -> Account:
     except IntegrityError:
         return _admitted(SocialAccount.objects.select_related("user").get(provider=identity.provider, uid=identity.uid).user)
     return account
+
+
+@transaction.atomic
+def _claimed(account: Account, identity: Identity) -> Account:
+    """The provider has verified the address, maybe as the first to do so."""
+    claims.claim(account)
+    return bind(account, identity)
 
 
 def _admitted(account: Account) -> Account:

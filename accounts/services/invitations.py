@@ -16,7 +16,7 @@ from django.conf import settings
 from django.db import transaction
 
 from accounts.models import Account, AccountStatus, Challenge, Membership, Purpose, Tenant
-from accounts.services import accounts, challenges, letters, profile, refusals, tenants
+from accounts.services import accounts, challenges, claims, letters, profile, refusals, sessions, tenants
 from accounts.services.features import mail_is_set_up
 from difyproj.kernel import clock, ids
 
@@ -27,13 +27,14 @@ class Invitation(NamedTuple):
     """A link that is still good."""
 
     row: Challenge
+    membership: Membership
     tenant: Tenant
     account: Account
 
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """``proven`` says that whoever accepted has shown that the address is theirs; ``fresh`` that the account was waiting."""
+    """``proven`` says that whoever accepted has shown that the address is theirs; ``fresh`` that the account begins now."""
 
     account: Account
     fresh: bool
@@ -44,7 +45,7 @@ class Accepted:
 def invite(*, tenant: Tenant, email: str, role: str, invited_by: Account, language: str = "en-US") -> str:
     """The person is a member at once; the link to accept by, the same for somebody new and somebody known.
 
-    Who is a member already gets the letter again while their account waits; else the answer is where they sign in.
+    Who is a member already gets the letter again until they accept; then the answer is where they sign in.
     """
     account = accounts.find(email) or accounts.create(
         email=email,
@@ -52,9 +53,10 @@ def invite(*, tenant: Tenant, email: str, role: str, invited_by: Account, langua
         interface_language=language if language in profile.LANGUAGES else profile.LANGUAGES[0],
         status=AccountStatus.PENDING,
     )
-    if not Membership.objects.for_tenant(tenant).filter(account=account).exists():
-        tenants.add_member(tenant=tenant, account=account, role=role, invited_by=invited_by)
-    elif account.status != AccountStatus.PENDING:
+    membership = Membership.objects.for_tenant(tenant).filter(account=account).first()
+    if membership is None:
+        tenants.add_member(tenant=tenant, account=account, role=role, invited_by=invited_by, asked=True)
+    elif membership.accepted_at is not None:
         return f"{settings.PUBLIC_URL}/signin"
     mailed, shown = (_issue(tenant, account, mailed=mailed) for mailed in (True, False))
     kind = challenges.KINDS[Purpose.INVITE]
@@ -76,7 +78,7 @@ def check(token: str, *, email: str = "", tenant_id: str = "") -> Invitation | N
         return None
     members = Membership.objects.for_tenant(_tenant_of(row)).filter(account=row.account).select_related("tenant")
     membership = members.first()
-    return Invitation(row, membership.tenant, row.account) if membership else None
+    return Invitation(row, membership, membership.tenant, row.account) if membership else None
 
 
 @transaction.atomic
@@ -90,14 +92,20 @@ def accept(
     email: str = "",
     tenant_id: str = "",
 ) -> Accepted:
-    """Spends the link. A waiting account becomes active; one that is active stays as it is. Raises AlreadyActivated."""
+    """Spends the link. A waiting account becomes active, and one that was opened without any proof of its address begins
+    anew with the letter's link; any other stays as it is. Raises AlreadyActivated.
+    """
     found = check(token, email=email, tenant_id=tenant_id)
     if found is None:
         raise refusals.AlreadyActivated
     challenges.take(token, Purpose.INVITE, stage=challenges.SENT)
     account = Account.objects.select_for_update().get(pk=found.account.pk)
-    proven = _proves_the_address(found)
-    if account.status != AccountStatus.PENDING:
+    proven, waiting = _proves_the_address(found), _waits(found, account)
+    if found.row.data[MAILED] and account.status in (AccountStatus.PENDING, *sessions.LIVELY):
+        claims.claim(account)
+    if proven:
+        tenants.accept(found.membership)
+    if not waiting:
         return Accepted(account, fresh=False, proven=proven)
     if password is not None and not proven:
         raise refusals.AlreadyActivated("Please use the link from your e-mail to set a password.")
@@ -112,7 +120,7 @@ def accept(
 
 
 def bring_password(*, token: str, email: str, password: str) -> None:
-    """At a sign-in with an invitation: a waiting account without a password gets this one and becomes active.
+    """At a sign-in with an invitation: an account that waits for its person, without a password, gets this one.
 
     A link that is not good any more is no obstacle to signing in. Raises InvitationMismatch.
     """
@@ -122,7 +130,7 @@ def bring_password(*, token: str, email: str, password: str) -> None:
     if found.row.email != Account.objects.normalize_email(email):
         raise refusals.InvitationMismatch
     account = found.account
-    if account.status == AccountStatus.PENDING and not account.has_usable_password() and _proves_the_address(found):
+    if _waits(found, account) and not account.has_usable_password() and _proves_the_address(found):
         accept(token=token, language=account.interface_language, timezone=account.timezone, password=password)
 
 
@@ -131,6 +139,12 @@ def _issue(tenant: Tenant, account: Account, *, mailed: bool) -> str:
     issued = challenges.create(Purpose.INVITE, email=account.email, account=account, data=data, code=False)
     query = urlencode({"workspace_id": str(tenant.pk), "email": account.email, "token": issued.token})
     return f"{settings.PUBLIC_URL}/activate?{query}"
+
+
+def _waits(found: Invitation, account: Account) -> bool:
+    """For its person; opened by somebody else, an account still waits for the link from the letter."""
+    unproven = account.email_proven_at is None and account.status in sessions.LIVELY
+    return account.status == AccountStatus.PENDING or (unproven and bool(found.row.data[MAILED]))
 
 
 def _tenant_of(row: Challenge) -> UUID:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.db import transaction
 
 from accounts.models import Account, AccountStatus, Purpose
-from accounts.services import accounts, challenges, refusals
+from accounts.services import accounts, challenges, claims, refusals
 from accounts.services.challenges import Issued
 
 
@@ -37,6 +37,7 @@ def reset(*, token: str, password: str, repeated: str) -> Account:
         raise refusals.AccountNotFound
     if account.status == AccountStatus.BANNED:
         raise refusals.AccountBanned
+    claims.claim(account)
     accounts.set_password(account=account, password=password)
     if account.status == AccountStatus.PENDING:
         accounts.set_status(account=account, status=AccountStatus.ACTIVE)

@@ -10,7 +10,18 @@ from django.conf import settings
 from django.contrib.auth.hashers import UNUSABLE_PASSWORD_PREFIX, check_password
 
 from accounts.models import Account, AccountStatus, Purpose, Session, SessionScope
-from accounts.services import accounts, challenges, invitations, members, refusals, registration, second_factor, sessions
+from accounts.services import (
+    accounts,
+    challenges,
+    claims,
+    invitations,
+    members,
+    refusals,
+    registration,
+    second_factor,
+    sessions,
+    tenants,
+)
 from accounts.services.second_factor import SecondFactorRequired, SecondFactorWrong
 from accounts.services.sessions import Caller, Tokens
 from difyproj.infra import limits
@@ -72,6 +83,8 @@ def with_code(*, email: str, code: str, token: str, visitor: Visitor, timezone: 
         if not settings.ALLOW_REGISTER:
             raise refusals.AccountNotFound
         account = registration.open_account(email=proven.email, language=proven.data["language"], timezone=timezone)
+    _demand_welcome(account, visitor)
+    claims.claim(account)
     return admit(account, method="email_code", visitor=visitor)
 
 
@@ -100,7 +113,7 @@ def with_second_factor(*, token: str, code: str, visitor: Visitor) -> Tokens:
     if not second_factor.check(account, code):
         raise SecondFactorWrong
     challenges.take(token, Purpose.SECOND_FACTOR, stage=challenges.SENT)
-    return sessions.open(account, method=row.data["method"], scope=visitor.scope, ip=visitor.ip, agent=visitor.agent)
+    return _enter(account, row.data["method"], visitor)
 
 
 def admit(account: Account, *, method: str, visitor: Visitor, second_factor_code: str = "") -> Tokens:
@@ -119,7 +132,7 @@ def admit(account: Account, *, method: str, visitor: Visitor, second_factor_code
         data = {"scope": visitor.scope, "method": method, "password": _print_of(account)}
         issued = challenges.create(Purpose.SECOND_FACTOR, email=account.email, account=account, data=data, code=False)
         raise SecondFactorRequired(data={"token": issued.token})
-    return sessions.open(account, method=method, scope=visitor.scope, ip=visitor.ip, agent=visitor.agent)
+    return _enter(account, method, visitor)
 
 
 def caller_of(access: str, scope: str = SessionScope.CONSOLE) -> Caller | None:
@@ -139,6 +152,13 @@ def sign_out(*, access: str = "", refresh: str = "", scope: str = SessionScope.C
         sessions.close(caller.session_id)
     if refresh:
         Session.objects.filter(scope=scope, refresh_hash=secrets.hash_token(refresh)).delete()
+
+
+def _enter(account: Account, method: str, visitor: Visitor) -> Tokens:
+    """Who works in a workspace has accepted to be in it."""
+    if visitor.scope == SessionScope.CONSOLE:
+        tenants.accept(members.current(account.pk))
+    return sessions.open(account, method=method, scope=visitor.scope, ip=visitor.ip, agent=visitor.agent)
 
 
 def _demand_welcome(account: Account, visitor: Visitor) -> None:

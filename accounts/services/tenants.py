@@ -25,9 +25,11 @@ def create(*, name: str, owner: Account, plan: str = Plan.SANDBOX) -> Tenant:
 
 
 @transaction.atomic
-def add_member(*, tenant: Tenant, account: Account, role: str, invited_by: Account | None = None) -> Membership:
-    """The account joins with any role but owner's."""
-    return _add(tenant, account, _grantable(role), invited_by)
+def add_member(
+    *, tenant: Tenant, account: Account, role: str, invited_by: Account | None = None, asked: bool = False
+) -> Membership:
+    """The account joins with any role but owner's; who is only ``asked`` has not accepted yet."""
+    return _add(tenant, account, _grantable(role), invited_by, asked=asked)
 
 
 @transaction.atomic
@@ -72,6 +74,14 @@ def transfer_ownership(*, tenant: Tenant, to: Account) -> Membership:
     return heir
 
 
+def accept(membership: Membership) -> None:
+    """The account takes the invitation, or works in the tenant, which is the same. Nothing where it did before."""
+    row = Membership.objects.filter(pk=membership.pk, accepted_at=None).first() if membership.accepted_at is None else None
+    if row is not None:
+        row.accepted_at = clock.now()
+        row.save(update_fields=["accepted_at", "updated_at"])
+
+
 def principal(membership: Membership, *, tier: Tier = Tier.CONSOLE) -> Principal:
     """Who this member is to the rest of the house."""
     return Principal(
@@ -97,10 +107,10 @@ def _grantable(role: str) -> Role:
     return Role(role)
 
 
-def _add(tenant: Tenant, account: Account, role: Role, invited_by: Account | None) -> Membership:
+def _add(tenant: Tenant, account: Account, role: Role, invited_by: Account | None, *, asked: bool = False) -> Membership:
     has_current = Membership.objects.filter(account=account, current=True).exists()
     row = Membership(tenant=tenant, account=account, role=role.value, current=not has_current, invited_by=invited_by)
-    row.accepted_at = None if invited_by else clock.now()
+    row.accepted_at = None if asked else clock.now()
     try:
         with transaction.atomic():
             row.save(force_insert=True)

@@ -44,7 +44,8 @@ def switch(account: Account, tenant_id: UUID | str) -> Membership:
         other.current = False
         other.save(update_fields=["current", "updated_at"])
     row.current, row.last_opened_at = True, clock.now()
-    row.save(update_fields=["current", "last_opened_at", "updated_at"])
+    row.accepted_at = row.accepted_at or row.last_opened_at
+    row.save(update_fields=["current", "last_opened_at", "accepted_at", "updated_at"])
     return row
 
 

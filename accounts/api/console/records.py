@@ -7,8 +7,9 @@ from typing import Any
 from rest_framework import serializers
 
 from accounts.api.fields import MomentField
-from accounts.models import Account, Membership
+from accounts.models import Account, AccountStatus, Membership
 from apps.services import avatars
+from difyproj.kernel import clock
 
 
 class AccountRecord(serializers.ModelSerializer[Account]):
@@ -87,6 +88,8 @@ class RoleRecord(serializers.Serializer[Any]):
 
 
 class MemberRecord(serializers.ModelSerializer[Membership]):
+    """Until somebody has accepted, a workspace sees of them what it wrote itself, whether or not they have an account."""
+
     id = serializers.UUIDField(source="account_id")
     name = serializers.CharField(source="account.name")
     avatar = serializers.CharField(source="account.avatar")
@@ -104,6 +107,14 @@ class MemberRecord(serializers.ModelSerializer[Membership]):
             "id", "name", "avatar", "avatar_url", "email", "last_login_at", "last_active_at", "created_at", "role", "roles",
             "status",
         )  # fmt: skip
+
+    def to_representation(self, instance: Membership) -> dict[str, Any]:
+        told = super().to_representation(instance)
+        if instance.accepted_at is not None:
+            return told
+        hidden = {"avatar": "", "avatar_url": None, "last_login_at": None, "last_active_at": None}
+        shown = {"name": told["email"].partition("@")[0], "created_at": clock.epoch(instance.created_at)}
+        return {**told, **hidden, **shown, "status": AccountStatus.PENDING.value}
 
     def get_avatar_url(self, membership: Membership) -> str | None:
         found: str | None = self.context["avatars"].get(membership.account_id)
