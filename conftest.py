@@ -17,7 +17,7 @@ from difyproj.infra import backends
 from difyproj.infra import cache as row_caches
 from difyproj.infra import db as database_pool
 from difyproj.testing.cast import Cast, Person, raise_curtain
-from difyproj.testing.database import close_other_connections, empty_tables
+from difyproj.testing.database import close_other_connections, empty_tables, forget_counters
 from difyproj.testing.network import network_off
 from difyproj.testing.served import Served, served
 
@@ -49,6 +49,7 @@ def house_db(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Itera
         yield
         empty_tables()
     row_caches.reset_all()
+    forget_counters()
 
 
 @pytest.fixture

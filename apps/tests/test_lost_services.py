@@ -154,7 +154,9 @@ async def test_a_redis_that_goes_and_comes_back_disturbs_no_answer(crowd: Crowd)
         await started(crowd)
         other = await asyncio.to_thread(crowd.installation.start)
         asking = [asyncio.create_task(crowd.ask(crowd.question("300-5-10", streaming=n % 2 > 0))) for n in range(4)]
-        await asyncio.sleep(0.5)
+        async with asyncio.timeout(10):
+            while not crowd.questions[1].task_id:
+                await asyncio.sleep(0.02)
         reader = Question(crowd.questions[1].body, task_id=crowd.questions[1].task_id)
         following = asyncio.create_task(crowd.resume(reader, at=other.url))
         await asyncio.sleep(0.3)

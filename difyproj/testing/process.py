@@ -109,6 +109,7 @@ class Installation:
             "REDIS_URL": self.redis_url,
             # One Redis serves several installations at once: each has its own jobs.
             "TASK_QUEUE": f"jobs:{self.folder}",
+            "REDIS_PREFIX": f"test:{self.folder}",
             "OPENAI_API_KEY": "sk-test-0123456789abcdef",
             "OPENAI_BASE_URL": f"{self.upstream_url}/v1",
             "OPENAI_MODEL": "bench-50-5-5",
