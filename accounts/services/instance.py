@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
-from typing import Final
+from datetime import datetime, timedelta
+from typing import Any, Final
 
 from django.conf import settings
 from django.core import signing
@@ -20,7 +20,7 @@ from difyproj.kernel.errors import DomainError, Forbidden, TooManyRequests, Unau
 
 INIT_SALT: Final = "accounts.init"
 INIT_LIFE: Final = timedelta(minutes=30)
-NO_INIT_PASSWORD: Final = (
+UNPROTECTED: Final = (
     "A production instance is set up with INIT_PASSWORD, which the operator has not chosen, or with manage.py createsuperuser."
 )
 
@@ -92,7 +92,7 @@ def prove_init(password: str, *, ip: str | None) -> str:
     if usage is not None and usage.limited:
         raise TooManyRequests(retry_after=usage.reset_seconds)
     if settings.PRODUCTION and not settings.INIT_PASSWORD:
-        raise InitValidateFailed(NO_INIT_PASSWORD)
+        raise InitValidateFailed(UNPROTECTED)
     if settings.INIT_PASSWORD and not constant_time_compare(password, settings.INIT_PASSWORD):
         raise InitValidateFailed
     return signing.dumps("validated", salt=INIT_SALT)
@@ -114,7 +114,7 @@ def set_up(*, email: str, name: str, password: str, language: str = "en-US", pro
     if _is_taken():
         raise AlreadySetup
     if not init_is_done(proof):
-        raise NotInitValidated(None if settings.INIT_PASSWORD else NO_INIT_PASSWORD)
+        raise NotInitValidated(None if settings.INIT_PASSWORD else UNPROTECTED)
     try:
         with transaction.atomic():
             Instance.objects.create(setup_at=clock.now())
@@ -129,8 +129,9 @@ def set_up(*, email: str, name: str, password: str, language: str = "en-US", pro
 
 def setup_at() -> str | None:
     """When, in ISO 8601; an instance that was made without the set-up counts from its first tenant, or operator."""
-    made = (rows.order_by("created_at").values_list("created_at", flat=True) for rows in (Tenant.objects.all(), _operators()))
-    moment = Instance.objects.values_list("setup_at", flat=True).first() or next(
-        filter(None, (row.first() for row in made)), None
-    )
+    moment = Instance.objects.values_list("setup_at", flat=True).first() or _first(Tenant.objects.all()) or _first(_operators())
     return moment.isoformat() if moment else None
+
+
+def _first(rows: QuerySet[Any]) -> datetime | None:
+    return rows.order_by("created_at").values_list("created_at", flat=True).first()

@@ -16,11 +16,6 @@ from difyproj.kernel.errors import DomainError
 PURPOSE: Final = Purpose.TRANSFER_OWNER
 
 
-class NotOwner(DomainError):
-    code = "not_owner"
-    default_message = "You are not the owner of the workspace."
-
-
 class CannotTransferOwnerToSelf(DomainError):
     code = "cannot_transfer_owner_to_self"
     default_message = "You own the workspace already."
@@ -59,7 +54,7 @@ def finish(owner: Account, tenant: Tenant, *, to: UUID | str, proof: str) -> Mem
         raise MemberNotInTenant
     _demand_own(challenges.look(proof, PURPOSE, stage=challenges.VERIFIED), owner, tenant)
     challenges.take(proof, PURPOSE)
-    new = tenants.transfer_ownership(tenant=tenant, to=heir.account)
+    new = tenants.transfer_ownership(tenant=tenant, to=heir.account, by=owner)
     facts = {"workspace": letters.plain(tenant.name), "new_owner": heir.account.email}
     for reader in (owner, heir.account):
         letters.post(letters.write("owner_transferred", language=reader.interface_language, **facts), to=reader.email)
@@ -68,7 +63,7 @@ def finish(owner: Account, tenant: Tenant, *, to: UUID | str, proof: str) -> Mem
 
 def _demand_owner(account: Account, tenant: Tenant) -> None:
     if not Membership.objects.for_tenant(tenant).filter(account=account, role=Role.OWNER).exists():
-        raise NotOwner
+        raise tenants.NotOwner
 
 
 def _demand_own(row: Challenge | None, owner: Account, tenant: Tenant) -> None:

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from django.db import IntegrityError, transaction
 
-from accounts.models import Account, Membership, Plan, Tenant
+from accounts.models import Account, AccountStatus, Membership, Plan, Tenant
 from accounts.policies import Role, capabilities
 from accounts.services import data_keys, sessions
 from difyproj.kernel import clock, ids
-from difyproj.kernel.errors import Conflict, InvalidParam
+from difyproj.kernel.errors import Conflict, DomainError, InvalidParam
 from difyproj.kernel.principal import ActorKind, Principal, Tier
+
+
+class NotOwner(DomainError):
+    code = "not_owner"
+    default_message = "You are not the owner of the workspace."
 
 
 @transaction.atomic
@@ -59,12 +64,21 @@ def remove_member(*, membership: Membership) -> None:
 
 
 @transaction.atomic
-def transfer_ownership(*, tenant: Tenant, to: Account) -> Membership:
-    """``to``, who is a member already, becomes the owner; the owner before becomes an admin."""
+def transfer_ownership(*, tenant: Tenant, to: Account, by: Account | None = None) -> Membership:
+    """``to``, an active member already, becomes the owner; the owner before, who must be ``by`` if given, becomes an admin.
+
+    Raises NotOwner, and InvalidParam for an heir who cannot be one.
+    """
+    _locked(tenant)
+    account = Account.objects.select_for_update().get(pk=to.pk)
     rows = list(Membership.objects.select_for_update().for_tenant(tenant))
-    heir = next((row for row in rows if row.account_id == to.pk), None)
+    if by is not None and not any(row.role == Role.OWNER and row.account_id == by.pk for row in rows):
+        raise NotOwner
+    heir = next((row for row in rows if row.account_id == account.pk), None)
     if heir is None:
         raise InvalidParam("The new owner must be a member already.", params="account")
+    if account.status != AccountStatus.ACTIVE:
+        raise InvalidParam("The new owner must be able to sign in.", params="account")
     for row in rows:
         if row.role == Role.OWNER:
             row.role = Role.ADMIN.value
@@ -99,6 +113,11 @@ def _unlike_owner(membership: Membership, refusal: str) -> Membership:
     if row.role == Role.OWNER:
         raise InvalidParam(refusal, params="role")
     return row
+
+
+def _locked(tenant: Tenant) -> Tenant:
+    """The tenant's row as it is now. Tenants are locked before accounts, accounts before memberships."""
+    return Tenant.objects.select_for_update().get(pk=tenant.pk)
 
 
 def _grantable(role: str) -> Role:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import threading
 from uuid import UUID
 
 import pytest
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, connection, transaction
 
-from accounts.models import Account, DefaultModel, Membership, ModelCredential, Tenant
+from accounts.models import Account, AccountStatus, DefaultModel, Membership, ModelCredential, Tenant
 from accounts.policies import Role
 from accounts.services import accounts, credentials, default_models, tenants
-from difyproj.kernel.errors import Conflict, InvalidParam
+from difyproj.kernel.errors import Conflict, DomainError, InvalidParam
 from difyproj.testing.cast import Cast
 
 
@@ -66,6 +67,44 @@ def test_ownership_moves_to_a_member_and_only_to_a_member(cast: Cast) -> None:
         tenants.transfer_ownership(tenant=cast.alice.tenant, to=cast.eve.account)
     tenants.transfer_ownership(tenant=cast.alice.tenant, to=cast.bob.account)
     assert roles(cast.alice.tenant) == {"Alice": "admin", "Bob": "owner", "Norma": "normal"}
+
+
+def test_of_two_transfers_at_once_one_holds(cast: Cast) -> None:
+    """The second waits for the first, and its owner is none any more."""
+    ready, told = threading.Barrier(2), []
+
+    def transfer(heir: Account) -> None:
+        try:
+            ready.wait()
+            tenants.transfer_ownership(tenant=cast.alice.tenant, to=heir, by=cast.alice.account)
+            told.append("done")
+        except DomainError as error:
+            told.append(error.code)
+        finally:
+            connection.close()
+
+    threads = [threading.Thread(target=transfer, args=(person.account,)) for person in (cast.bob, cast.norma)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(told) == ["done", "not_owner"]
+    assert sorted(roles(cast.alice.tenant).values()) in (["admin", "editor", "owner"], ["admin", "normal", "owner"])
+
+
+def test_who_owned_the_tenant_before_hands_it_over_no_more(cast: Cast) -> None:
+    tenants.transfer_ownership(tenant=cast.alice.tenant, to=cast.bob.account, by=cast.alice.account)
+    with pytest.raises(tenants.NotOwner):
+        tenants.transfer_ownership(tenant=cast.alice.tenant, to=cast.norma.account, by=cast.alice.account)
+    assert roles(cast.alice.tenant) == {"Alice": "admin", "Bob": "owner", "Norma": "normal"}
+
+
+@pytest.mark.parametrize("status", [status for status in AccountStatus.values if status != "active"])
+def test_nobody_who_cannot_sign_in_becomes_the_owner(cast: Cast, status: str) -> None:
+    Account.objects.filter(pk=cast.bob.account.pk).update(status=status)
+    with pytest.raises(InvalidParam):
+        tenants.transfer_ownership(tenant=cast.alice.tenant, to=cast.bob.account, by=cast.alice.account)
+    assert roles(cast.alice.tenant)["Alice"] == "owner"
 
 
 def test_a_principal_carries_the_capabilities_of_the_role(cast: Cast) -> None:
