@@ -28,6 +28,7 @@ APP_VERSION = env.text("APP_VERSION", "0.1.0")
 DEBUG = False
 ALLOWED_HOSTS = env.words("ALLOWED_HOSTS", ("localhost", "127.0.0.1", "[::1]"))
 CSRF_TRUSTED_ORIGINS = env.words("CSRF_TRUSTED_ORIGINS")
+FORWARDED_ALLOW_IPS = env.words("FORWARDED_ALLOW_IPS")
 INSTANCE_KEYS_PREVIOUS = env.keys("INSTANCE_KEYS_PREVIOUS")
 
 # A worker shows no admin: without its pages and all that they import, it is 30 MB smaller.
@@ -185,10 +186,12 @@ INIT_PASSWORD = env.text("INIT_PASSWORD", "")
 ALLOW_REGISTER = env.flag("ALLOW_REGISTER", False)
 ALLOW_CREATE_WORKSPACE = env.flag("ALLOW_CREATE_WORKSPACE", False)
 SIGN_IN_RATE = env.text("SIGN_IN_RATE", "5/d")
+SIGN_IN_ADDRESS_RATE = env.text("SIGN_IN_ADDRESS_RATE", "100/d")
 SIGN_IN_IP_RATE = env.text("SIGN_IN_IP_RATE", "200/h")
 EMAIL_SEND_RATE = env.text("EMAIL_SEND_RATE", "3/5m")
 EMAIL_SEND_IP_RATE = env.text("EMAIL_SEND_IP_RATE", "50/m")
 EMAIL_CODE_GUESS_RATE = env.text("EMAIL_CODE_GUESS_RATE", "10/h")
+EMAIL_CODE_ADDRESS_RATE = env.text("EMAIL_CODE_ADDRESS_RATE", "100/h")
 CONSOLE_CORS_ALLOW_ORIGINS = env.words("CONSOLE_CORS_ALLOW_ORIGINS", ("*",))
 WEB_API_CORS_ALLOW_ORIGINS = env.words("WEB_API_CORS_ALLOW_ORIGINS", ("*",))
 

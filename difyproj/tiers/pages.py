@@ -10,6 +10,8 @@ from django.http.response import HttpResponseBase
 from difyproj.infra import audit
 from difyproj.kernel import ids
 
+from . import access_log
+
 SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
 
 
@@ -18,7 +20,9 @@ def name_the_actor(get_response: Callable[[HttpRequest], HttpResponseBase]) -> C
 
     def middleware(request: HttpRequest) -> HttpResponseBase:
         request_id = request.headers.get("X-Request-ID", "")[:128] or str(ids.new_id())
-        audit.begin(ip=request.META.get("REMOTE_ADDR") or None, request_id=request_id)
+        address = access_log.plain_address(request.META.get("REMOTE_ADDR") or "")
+        request.META["REMOTE_ADDR"] = address or ""
+        audit.begin(ip=address, request_id=request_id)
         if request.method not in SAFE_METHODS and request.user.is_authenticated:
             audit.identify_as("operator", request.user.pk)
         return get_response(request)

@@ -104,8 +104,9 @@ def raise_file_limit() -> None:
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
-def run(host: str, port: int, workers: int, beside: Companion | None) -> None:
-    config = uvicorn.Config(
+def config_of(host: str, port: int, workers: int) -> uvicorn.Config:
+    """What the operator chose, for uvicorn."""
+    return uvicorn.Config(
         "difyproj.asgi:application",
         host=host,
         port=port,
@@ -117,7 +118,13 @@ def run(host: str, port: int, workers: int, beside: Companion | None) -> None:
         timeout_graceful_shutdown=GRACE_SECONDS,
         timeout_keep_alive=75,
         ws_max_size=2 * 1024 * 1024,
+        # By itself uvicorn believes whatever this machine says, and callers behind a proxy could say who they are.
+        forwarded_allow_ips=settings.FORWARDED_ALLOW_IPS,
     )
+
+
+def run(host: str, port: int, workers: int, beside: Companion | None) -> None:
+    config = config_of(host, port, workers)
     try:
         if workers > 1:
             Servers(config, beside).run()
