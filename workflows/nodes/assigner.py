@@ -166,8 +166,12 @@ def _combined(operation: str, current: Any, value: Any) -> Any:
         return value
     if operation == "/=" and value == 0:
         raise ValueError("A number cannot be divided by zero.")
-    result = _ARITHMETIC[operation](current, value)
-    if not math.isfinite(result) or (isinstance(result, int) and abs(result) > _LARGEST):
+    try:
+        result = _ARITHMETIC[operation](current, value)
+        too_large = not math.isfinite(result) or (isinstance(result, int) and abs(result) > _LARGEST)
+    except (TypeError, OverflowError):
+        raise ValueError(f"The operation {operation!r} does not work on these values.") from None
+    if too_large:
         raise ValueError("The result is too large a number.")
     return result
 
