@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
@@ -47,12 +47,12 @@ class Facts:
 
 
 def parse_time(value: str, timezone: str, *, field: str) -> datetime | None:
-    """``YYYY-MM-DD HH:MM`` in the reader's time zone; None for an empty text. Raises InvalidParam."""
+    """``YYYY-MM-DD HH:MM`` of the reader's time zone, in UTC; None for an empty text. Raises InvalidParam."""
     if not value:
         return None
     try:
-        return datetime.strptime(value, TIME_FORMAT).replace(tzinfo=clock.zone(timezone))
-    except ValueError as error:
+        return datetime.strptime(value, TIME_FORMAT).replace(tzinfo=clock.zone(timezone)).astimezone(UTC)
+    except (ValueError, OverflowError) as error:
         raise InvalidParam(f"{field} must look like 2026-01-31 13:05.", params=field) from error
 
 

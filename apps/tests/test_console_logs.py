@@ -104,6 +104,19 @@ async def test_times_are_the_readers_own(house: Served, alice: TierClient) -> No
     assert (await alice.get(chats(house), end=before)).json()["total"] == 0
 
 
+@pytest.mark.parametrize("zone", ["Asia/Shanghai", "America/New_York"])
+async def test_a_time_at_the_end_of_the_calendar_is_refused_or_understood(house: Served, alice: TierClient, zone: str) -> None:
+    person = house.cast.alice.account
+    person.timezone = zone
+    await person.asave()
+    for path in (chats(house), f"/apps/{house.chat.app.pk}/statistics/daily-messages"):
+        for field, moment, past in (("start", "0001-01-01 00:00", "Asia"), ("end", "9999-12-31 23:59", "America")):
+            answer = await alice.get(path, **{field: moment})
+            assert answer.status == (400 if zone.startswith(past) else 200), answer.body
+            if answer.status == 400:
+                assert answer.json()["params"] == field
+
+
 async def test_reading_a_conversation_is_remembered(house: Served, alice: TierClient) -> None:
     made = await asked(house)
     detail = (await alice.get(f"{chats(house)}/{made['conversation_id']}")).json()
