@@ -96,7 +96,7 @@ class ForgottenPassword(SignInSteps):
 
     @extend_schema(operation_id="checkPasswordCode", request=CodeFields, responses=ValidityRecord)
     def check(self, request: Request) -> Response:
-        verified = password_resets.verify(**self.body(CodeFields))
+        verified = password_resets.verify(**self.body(CodeFields), ip=self.ip)
         return Response({"is_valid": True, "email": verified.row.email, "token": verified.token})
 
     @extend_schema(operation_id="resetPassword", request=NewPasswordFields, responses=ResultRecord)

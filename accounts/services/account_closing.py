@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Final
+from uuid import UUID
 
 from allauth.mfa.models import Authenticator
 from allauth.socialaccount.models import SocialAccount
@@ -32,7 +33,7 @@ def send(account: Account, *, ip: str | None) -> str:
 
 
 def finish(account: Account, *, code: str, token: str) -> None:
-    """Closes the account. Raises InvalidToken, WrongCode and StillNeeded."""
+    """Closes the account. Raises InvalidToken, WrongCode and StillNeeded, the last before the code is spent if it can."""
     row = challenges.look(token, PURPOSE)
     if row is None or row.account_id != account.pk:
         raise refusals.InvalidToken
@@ -53,9 +54,17 @@ def demand_unneeded(account: Account) -> None:
 
 @transaction.atomic
 def close(account: Account) -> None:
-    """Signs out everywhere, leaves every workspace, archives those that were the account's alone, and forgets the person."""
-    row = Account.objects.select_for_update().get(pk=account.pk)
-    for tenant in Tenant.objects.filter(pk__in=Membership.objects.filter(account=row, role=Role.OWNER).values("tenant")):
+    """Signs out everywhere, leaves every workspace, archives those that were the account's alone, and forgets the person.
+
+    Raises StillNeeded: nobody joins the workspaces, and no other operator closes their account, between the check and the end.
+    """
+    alone = list(Tenant.objects.select_for_update().filter(pk__in=_owned(account)).order_by("pk"))
+    wanted = Q(pk=account.pk) | Q(is_superuser=True)
+    row = next(row for row in Account.objects.select_for_update().filter(wanted).order_by("pk") if row.pk == account.pk)
+    if set(_owned(row)) != {tenant.pk for tenant in alone}:
+        raise StillNeeded("Your workspaces have just changed. Please try again.")
+    demand_unneeded(row)
+    for tenant in alone:
         tenant.status = TenantStatus.ARCHIVED
         tenant.save(update_fields=["status", "updated_at"])
     for membership in Membership.objects.filter(account=row).exclude(role=Role.OWNER):
@@ -70,9 +79,13 @@ def close(account: Account) -> None:
     row.save()
 
 
+def _owned(account: Account) -> list[UUID]:
+    return list(Membership.objects.filter(account=account, role=Role.OWNER).values_list("tenant_id", flat=True))
+
+
 def note_feedback(*, email: str, feedback: str, ip: str | None) -> None:
     """Why somebody left, for the operator to read in the audit log."""
-    usage = limits.count(group="closing-feedback", key=ip or "-", rate=FEEDBACK_RATE)
+    usage = limits.count(group="closing-feedback", key=limits.place(ip) or "-", rate=FEEDBACK_RATE)
     if usage is not None and usage.limited:
         raise TooManyRequests(retry_after=usage.reset_seconds)
     AuditEntry.objects.create(

@@ -113,7 +113,7 @@ def demand_password(account: Account, password: str) -> None:
     """Nothing for an account that has none. Raises CurrentPasswordIncorrect, and LoginLimit after too many guesses."""
     if not account.has_usable_password():
         return
-    usage = limits.count(group="current-password", key=str(account.pk), rate=PROOF_RATE)
+    usage = limits.count(group="current-password", key=str(account.pk), rate=PROOF_RATE, must=True)
     if usage is not None and usage.limited:
         raise LoginLimit(retry_after=usage.reset_seconds)
     if len(password) > LONGEST_PASSWORD or not account.check_password(password):

@@ -120,7 +120,8 @@ def send(
 
 def count_sending(purpose: str, *, email: str, ip: str | None) -> None:
     """Count a letter to ``email`` asked for from ``ip``, whether or not it will be sent."""
-    by_ip = limits.count(group="mail-from", key=ip, rate=settings.EMAIL_SEND_IP_RATE) if ip else None
+    where = limits.place(ip)
+    by_ip = limits.count(group="mail-from", key=where, rate=settings.EMAIL_SEND_IP_RATE) if where else None
     if by_ip is not None and by_ip.limited:
         raise refusals.SendIpLimit(retry_after=by_ip.reset_seconds)
     address = Account.objects.normalize_email(email)
@@ -129,26 +130,25 @@ def count_sending(purpose: str, *, email: str, ip: str | None) -> None:
         raise KINDS[purpose].sent_too_often(retry_after=sent.reset_seconds)
 
 
-def verify(token: str, purpose: str, *, code: str, email: str | None = None, data: dict[str, Any] | None = None) -> Issued:
-    """The challenge a step further, under a new token; ``data`` is added to what it is for.
+def verify(token: str, purpose: str, *, code: str, ip: str | None = None, email: str | None = None) -> Issued:
+    """The challenge a step further, under a new token. ``ip`` is where the code comes from, if nobody is signed in there.
 
     Raises InvalidToken, InvalidEmail, WrongCode and the purpose's limit.
     """
-    row = _guess(token, purpose, code, email)
+    row = _guess(token, purpose, code, email, ip)
     fresh = secrets.new_token("")
-    row.data = {**row.data, **(data or {})}
     row.stage, row.expires_at = VERIFIED, clock.now() + VERIFIED_LIFE
     moved = Challenge.objects.filter(pk=row.pk, used_at=None, stage=SENT).update(
-        stage=VERIFIED, data=row.data, expires_at=row.expires_at, code_hash="", attempts=0, token_hash=secrets.hash_token(fresh)
+        stage=VERIFIED, expires_at=row.expires_at, code_hash="", attempts=0, token_hash=secrets.hash_token(fresh)
     )
     if not moved:
         raise refusals.InvalidToken
     return Issued(row, fresh, "")
 
 
-def redeem(token: str, purpose: str, *, code: str, email: str | None = None) -> Challenge:
+def redeem(token: str, purpose: str, *, code: str, ip: str | None = None, email: str | None = None) -> Challenge:
     """``verify`` and ``take`` in one, for flows that end with the code."""
-    return _spend(_guess(token, purpose, code, email))
+    return _spend(_guess(token, purpose, code, email, ip))
 
 
 def attempt(token: str, purpose: str) -> Challenge:
@@ -196,13 +196,20 @@ def _spend(row: Challenge) -> Challenge:
     return row
 
 
-def _guess(token: str, purpose: str, code: str, email: str | None) -> Challenge:
+def _guess(token: str, purpose: str, code: str, email: str | None, ip: str | None) -> Challenge:
+    """Guesses are counted by address and place, so that nobody is locked out by what others do elsewhere, and by address alone
+    up to a ceiling that only many places together reach.
+    """
     row = attempt(token, purpose)
     if email is not None and Account.objects.normalize_email(email) != row.email:
         raise refusals.InvalidEmail
-    guesses = limits.count(group=f"guesses:{purpose}", key=row.email, rate=settings.EMAIL_CODE_GUESS_RATE)
-    if guesses is not None and guesses.limited:
-        raise KINDS[purpose].guessed_too_often(retry_after=guesses.reset_seconds)
+    for key, rate in (
+        (f"{row.email} {limits.place(ip)}", settings.EMAIL_CODE_GUESS_RATE),
+        (row.email, settings.EMAIL_CODE_ADDRESS_RATE),
+    ):
+        guesses = limits.count(group=f"guesses:{purpose}", key=key, rate=rate, must=True)
+        if guesses is not None and guesses.limited:
+            raise KINDS[purpose].guessed_too_often(retry_after=guesses.reset_seconds)
     if not constant_time_compare(row.code_hash, _code_hash(row.pk, _digits(code))):
         raise refusals.WrongCode
     return row

@@ -22,8 +22,8 @@ def send_code(*, email: str, language: str, ip: str | None) -> str:
     )
 
 
-def verify(*, token: str, code: str, email: str) -> Issued:
-    return challenges.verify(token, Purpose.RESET_PASSWORD, code=code, email=email)
+def verify(*, token: str, code: str, email: str, ip: str | None = None) -> Issued:
+    return challenges.verify(token, Purpose.RESET_PASSWORD, code=code, ip=ip, email=email)
 
 
 @transaction.atomic

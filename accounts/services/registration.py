@@ -30,9 +30,9 @@ def send_code(*, email: str, language: str, ip: str | None) -> str:
     )
 
 
-def verify(*, token: str, code: str, email: str) -> Issued:
+def verify(*, token: str, code: str, email: str, ip: str | None = None) -> Issued:
     demand_open()
-    return challenges.verify(token, Purpose.REGISTER, code=code, email=email)
+    return challenges.verify(token, Purpose.REGISTER, code=code, ip=ip, email=email)
 
 
 @transaction.atomic

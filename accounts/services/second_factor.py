@@ -78,7 +78,7 @@ def demand(account: Account, code: str) -> None:
 
 def check(account: Account, code: str) -> bool:
     """Takes a code of the app or one from paper; each is good once. Raises TooManyRequests after too many."""
-    usage = limits.count(group="second_factor", key=str(account.pk), rate=RATE)
+    usage = limits.count(group="second_factor", key=str(account.pk), rate=RATE, must=True)
     if usage is not None and usage.limited:
         raise TooManyRequests(retry_after=usage.reset_seconds)
     wanted = "".join(code.split()).replace("-", "").upper()

@@ -77,7 +77,7 @@ def with_code(*, email: str, code: str, token: str, visitor: Visitor, timezone: 
 
     Raises InvalidToken, InvalidEmail, WrongCode, LoginLimit, AccountNotFound, AccountBanned, SecondFactorRequired.
     """
-    proven = challenges.redeem(token, Purpose.LOGIN, code=code, email=email)
+    proven = challenges.redeem(token, Purpose.LOGIN, code=code, ip=visitor.ip, email=email)
     account = accounts.find(proven.email)
     if account is None:
         if not settings.ALLOW_REGISTER:
@@ -171,16 +171,19 @@ def _demand_welcome(account: Account, visitor: Visitor) -> None:
 def count_try(email: str, account: Account | None, ip: str | None) -> None:
     """Count before the password is looked at, so that no number of tries at once gets around the limit.
 
-    An account's tries are counted since it last signed in or changed its password.
+    An account's tries are counted since it last signed in or changed its password; from each place, so that nobody is
+    locked out by what others do elsewhere, and from all of them up to a higher ceiling.
     """
-    by_ip = limits.count(group="sign-in-from", key=ip, rate=settings.SIGN_IN_IP_RATE) if ip else None
+    where = limits.place(ip)
+    by_ip = limits.count(group="sign-in-from", key=where, rate=settings.SIGN_IN_IP_RATE, must=True) if where else None
     if by_ip is not None and by_ip.limited:
         raise TooManyRequests(retry_after=by_ip.reset_seconds)
     since = f"{account.last_login} {account.password}" if account else ""
-    address = Account.objects.normalize_email(email)
-    tries = limits.count(group="sign-in", key=secrets.hash_token(f"{address} {since}"), rate=settings.SIGN_IN_RATE)
-    if tries is not None and tries.limited:
-        raise refusals.LoginLimit(retry_after=tries.reset_seconds)
+    tried = secrets.hash_token(f"{Account.objects.normalize_email(email)} {since}")
+    for key, rate in ((f"{tried} {where}", settings.SIGN_IN_RATE), (tried, settings.SIGN_IN_ADDRESS_RATE)):
+        tries = limits.count(group="sign-in", key=key, rate=rate, must=True)
+        if tries is not None and tries.limited:
+            raise refusals.LoginLimit(retry_after=tries.reset_seconds)
 
 
 def _spellings(password: str) -> list[str]:

@@ -218,6 +218,29 @@ def test_ten_thousand_guesses_over_many_codes_are_few(alice: Person, settings: A
     assert account.check_password(PASSWORD)
 
 
+def test_codes_tried_elsewhere_lock_nobody_out_below_a_ceiling(alice: Person, settings: Any) -> None:
+    settings.EMAIL_CODE_GUESS_RATE, settings.EMAIL_CODE_ADDRESS_RATE = "3/h", "7/h"
+    email = f"{uuid4()}@acme.example"
+    accounts.create(email=email, name="Victim", password=PASSWORD)
+
+    def guess(ip: str, right: bool = False) -> bool:
+        token = password_resets.send_code(email=email, language="", ip=None)
+        code = code_for(email) if right else other_than(code_for(email))
+        return bool(password_resets.verify(token=token, code=code, email=email, ip=ip).token)
+
+    for _ in range(3):
+        with pytest.raises(WrongCode):
+            guess("198.51.100.1")
+    with pytest.raises(ResetLimit):
+        guess("198.51.100.1", right=True)
+    assert guess("192.0.2.1", right=True)
+    for number in range(3):
+        with pytest.raises(WrongCode):
+            guess(f"198.51.100.{number + 2}")
+    with pytest.raises(ResetLimit):
+        guess("192.0.2.1", right=True)
+
+
 def test_letters_are_limited_by_address_and_by_ip(alice: Person, settings: Any) -> None:
     settings.EMAIL_SEND_RATE, settings.EMAIL_SEND_IP_RATE = "3/5m", "6/m"
     ip, unknown = f"2001:db8::{uuid4().hex[:4]}", f"{uuid4()}@nowhere.example"

@@ -10,12 +10,13 @@ import pytest
 from asgiref.sync import sync_to_async
 from django.contrib.auth.hashers import MD5PasswordHasher
 
-from accounts.models import AccountStatus, Membership, Session
-from accounts.services import accounts, second_factor, sessions, sign_in
+from accounts.models import AccountStatus, Membership, Purpose, Session
+from accounts.services import accounts, challenges, second_factor, sessions, sign_in
 from accounts.services.refusals import AuthenticationFailed, LoginLimit
 from accounts.services.sign_in import Visitor
+from difyproj.infra import limits
 from difyproj.kernel import clock
-from difyproj.kernel.errors import InvalidParam, TooManyRequests
+from difyproj.kernel.errors import InvalidParam, ServiceUnavailable, TooManyRequests
 from difyproj.testing.browser import Browser, set_cookies
 from difyproj.testing.cast import PASSWORD, Cast, Person
 from difyproj.testing.served import Answer, Served
@@ -103,6 +104,37 @@ def test_five_wrong_passwords_lock_the_account_for_the_right_one_too(alice: Pers
     assert not Session.objects.exists()
 
 
+def test_nobody_is_locked_out_by_what_others_do_elsewhere(alice: Person) -> None:
+    for _ in range(6):
+        with pytest.raises((AuthenticationFailed, LoginLimit)):
+            try_password("wrong", ip="198.51.100.1")
+    assert try_password(PASSWORD)
+
+
+def test_all_places_together_meet_a_ceiling(alice: Person, settings: Any) -> None:
+    settings.SIGN_IN_ADDRESS_RATE = "8/d"
+    for number in range(8):
+        with pytest.raises(AuthenticationFailed):
+            try_password("wrong", ip=f"198.51.100.{number}")
+    with pytest.raises(LoginLimit):
+        try_password(PASSWORD)
+
+
+async def test_no_guess_passes_uncounted_while_the_cache_is_away(
+    browser: Browser, alice: Person, monkeypatch: pytest.MonkeyPatch, settings: Any
+) -> None:
+    settings.EMAIL_CODE_GUESS_RATE = "10/h"
+    login = await sync_to_async(challenges.create)(Purpose.LOGIN, email=ALICE, account=alice.account, data={"language": ""})
+    monkeypatch.setattr(limits, "_usage", lambda *_, **__: None)
+    by_code = {"email": ALICE, "code": login.code, "token": login.token}
+    for path, body in (("/login", {"email": ALICE, "password": PASSWORD}), ("/email-code-login/validity", by_code)):
+        answer = await browser.post(path, body)
+        assert (answer.status, answer.json()["code"], "Retry-After" in answer.headers) == (503, "service_unavailable", True)
+    with pytest.raises(ServiceUnavailable):
+        await sync_to_async(second_factor.check)(alice.account, "000000")
+    assert not await Session.objects.aexists()
+
+
 def test_a_sign_in_and_a_new_password_begin_a_new_count(alice: Person) -> None:
     for _ in range(2):
         for _ in range(4):
@@ -143,12 +175,12 @@ def test_ten_thousand_guesses_hash_five_passwords(alice: Person, hashes: list[st
 
 def test_one_ip_address_may_not_try_account_after_account(alice: Person, settings: Any) -> None:
     settings.SIGN_IN_IP_RATE = "10/h"
-    ip = f"2001:db8::{uuid4().hex[:4]}"
+    network = f"2001:db8:0:{uuid4().hex[:4]}"
     for number in range(10):
         with pytest.raises(AuthenticationFailed):
-            try_password("wrong", f"{number}-{uuid4()}@nowhere.example", ip)
+            try_password("wrong", f"{number}-{uuid4()}@nowhere.example", f"{network}::{number}")
     with pytest.raises(TooManyRequests):
-        try_password(PASSWORD, ALICE, ip)
+        try_password(PASSWORD, ALICE, f"{network}:1:2:3:4")
     assert try_password(PASSWORD, ALICE, "2001:db8:1::1")
 
 

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import logging
 import re
+from ipaddress import IPv4Address, ip_address, ip_network
 from typing import NamedTuple
 
+from django.conf import settings
 from django.http import HttpRequest
 from django_ratelimit.core import get_usage
 
 from difyproj.kernel.clock import monotonic
+from difyproj.kernel.errors import ServiceUnavailable
 
 from . import backends
 
@@ -32,12 +35,29 @@ class Usage(NamedTuple):
     limited: bool
 
 
-def count(*, group: str, key: str, rate: str) -> Usage | None:
+def count(*, group: str, key: str, rate: str, must: bool = False) -> Usage | None:
     """Counts one call of ``key`` against ``rate`` ("120/m", "10/30s").
 
     None when nothing is counted and every call may pass: the empty rate, rates switched off, a cache that is away.
+    What ``must`` be counted, as a guess of a secret, does not pass uncounted: raises ServiceUnavailable.
     """
-    return _usage(group, key, rate, increment=True)
+    usage = _usage(group, key, rate, increment=True)
+    if usage is None and must and rate and getattr(settings, "RATELIMIT_ENABLE", True):
+        raise ServiceUnavailable(retry_after=AWAY_SECONDS)
+    return usage
+
+
+def place(ip: str | None) -> str:
+    """Where a call comes from, to count by: one household's or server's network has one IPv4 address, but a /64 of IPv6."""
+    try:
+        address = ip_address((ip or "").partition("%")[0])
+    except ValueError:
+        return ""
+    if isinstance(address, IPv4Address):
+        return str(address)
+    if address.ipv4_mapped is not None:
+        return str(address.ipv4_mapped)
+    return str(ip_network((address, 64), strict=False))
 
 
 def peek(*, group: str, key: str, rate: str) -> Usage | None:

@@ -33,7 +33,9 @@ ALLOWED_HOSTS = ["*"]
 TASK_BROKER_URL = ""
 EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"
 # All tests come from one address; those of the rates set them.
-SIGN_IN_IP_RATE = EMAIL_SEND_IP_RATE = EMAIL_SEND_RATE = EMAIL_CODE_GUESS_RATE = WEB_PLACE_RATE = WEB_PASSPORT_RATE = ""
+SIGN_IN_IP_RATE = EMAIL_SEND_IP_RATE = EMAIL_SEND_RATE = EMAIL_CODE_GUESS_RATE = EMAIL_CODE_ADDRESS_RATE = WEB_PLACE_RATE = (
+    WEB_PASSPORT_RATE
+) = ""
 EGRESS_ALLOW = ["127.0.0.1", "localhost"]
 if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
     DATABASES["default"] = sqlite(SCRATCH / "db.sqlite3", pragmas=(*SQLITE_PRAGMAS, "PRAGMA synchronous=OFF"))

@@ -73,7 +73,7 @@ class Register(ConsoleSteps):
 
     @extend_schema(operation_id="checkRegisterCode", request=CodeFields, responses=ValidityRecord)
     def check(self, request: Request) -> Response:
-        verified = registration.verify(**self.body(CodeFields))
+        verified = registration.verify(**self.body(CodeFields), ip=self.ip)
         return Response({"is_valid": True, "email": verified.row.email, "token": verified.token})
 
     @extend_schema(operation_id="register", request=RegisterFields, responses=EnteredRecord)

@@ -15,6 +15,7 @@ from pytest_django import Settings
 from difyproj.infra import limits
 from difyproj.infra.counters import CounterCache
 from difyproj.infra.tests import redis_here
+from difyproj.kernel.errors import ServiceUnavailable
 
 IN_PROCESS = {"BACKEND": "difyproj.infra.counters.CounterCache"}
 
@@ -109,6 +110,35 @@ def test_a_cache_that_is_away_lets_calls_through_and_is_left_alone_for_a_while(
     assert [limits.count(group="api", key="k", rate="1/h") for _ in range(50)] == [None] * 50
     assert time.monotonic() - began < 2
     assert caplog.text.count("the cache is away") == 1
+
+
+def test_what_must_be_counted_does_not_pass_while_the_cache_is_away(settings: Settings) -> None:
+    settings.REDIS_URL = "redis://127.0.0.1:1/0"
+    settings.CACHES = {"default": over_redis(settings.REDIS_URL)}
+    for _ in range(3):
+        with pytest.raises(ServiceUnavailable) as refused:
+            limits.count(group="sign-in", key="k", rate="1/h", must=True)
+        assert refused.value.retry_after
+    assert limits.count(group="sign-in", key="k", rate="", must=True) is None
+    settings.RATELIMIT_ENABLE = False
+    assert limits.count(group="sign-in", key="k", rate="1/h", must=True) is None
+
+
+@pytest.mark.parametrize(
+    ("ip", "place"),
+    [
+        ("192.0.2.7", "192.0.2.7"),
+        ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"),
+        ("2001:db8:1:2::", "2001:db8:1:2::/64"),
+        ("::ffff:192.0.2.7", "192.0.2.7"),
+        ("fe80::1%eth0", "fe80::/64"),
+        ("not-an-ip", ""),
+        ("", ""),
+        (None, ""),
+    ],
+)
+def test_a_place_is_an_address_or_a_network_of_ipv6(ip: str | None, place: str) -> None:
+    assert limits.place(ip) == place
 
 
 def test_the_counters_keep_their_promises_as_a_cache() -> None:
