@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.db import IntegrityError, transaction
 
-from accounts.models import Account, AccountStatus, Membership, Plan, Tenant
+from accounts.models import Account, AccountStatus, Membership, Plan, Tenant, TenantStatus
 from accounts.policies import Role, capabilities
 from accounts.services import data_keys, sessions
 from difyproj.kernel import clock, ids
@@ -34,7 +34,10 @@ def add_member(
     *, tenant: Tenant, account: Account, role: str, invited_by: Account | None = None, asked: bool = False
 ) -> Membership:
     """The account joins with any role but owner's; who is only ``asked`` has not accepted yet."""
-    return _add(tenant, account, _grantable(role), invited_by, asked=asked)
+    wanted = _grantable(role)
+    if _locked(tenant).status != TenantStatus.NORMAL:
+        raise Conflict("The workspace is archived.", params="tenant")
+    return _add(tenant, account, wanted, invited_by, asked=asked)
 
 
 @transaction.atomic

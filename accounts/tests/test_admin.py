@@ -135,6 +135,14 @@ def test_members_join_and_ownership_moves(root: Client, cast: Cast) -> None:
     assert root.post(f"/admin/accounts/membership/{joined.pk}/change/", {"role": "normal"}).status_code == 403
 
 
+def test_what_a_service_refuses_of_a_list_is_told_on_it(root: Client, cast: Cast) -> None:
+    accounts.set_status(account=cast.bob.account, status="banned")
+    form = {"action": "make_owner", "_selected_action": [str(cast.bob.membership.pk)]}
+    answer = root.post("/admin/accounts/membership/", form, follow=True)
+    assert (answer.status_code, b"must be able to sign in" in answer.content) == (200, True)
+    assert Membership.objects.get(pk=cast.bob.membership.pk).role == "editor"
+
+
 def test_a_credential_goes_in_and_is_only_seen_masked(root: Client, cast: Cast) -> None:
     form = {"tenant": str(cast.alice.tenant.pk), "provider": "openai", "name": "default", "model_type": "", "model": ""}
     answer = root.post("/admin/accounts/modelcredential/add/", {**form, "secrets": SECRET}, follow=True)

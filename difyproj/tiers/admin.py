@@ -52,6 +52,13 @@ class ServiceAdmin(ModelAdmin):
             messages.error(request, error.message)
             return HttpResponseRedirect(request.get_full_path())
 
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        try:
+            return super().changelist_view(request, extra_context)
+        except DomainError as error:
+            messages.error(request, error.message)
+            return HttpResponseRedirect(request.get_full_path())
+
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
         return Rows
 
