@@ -136,6 +136,8 @@ async def test_strangers_ask_in_no_conversation_and_stop_nothing(house: Served) 
         assert (await Run.objects.aget(pk=task_id)).status == "running"
         assert changes({**before, "Run": {}, "Message": {}}, {**after, "Run": {}, "Message": {}}) == []
         await house.call("POST", f"/v1/chat-messages/{task_id}/stop", json={"user": "u1"})
+        await house.upstream.until(lambda: house.upstream.aborted == 1)
+        await running.read()
 
 
 async def knock(house: Served, path: str, door: Door, ids: dict[str, str], task_id: str) -> None:
