@@ -124,7 +124,7 @@ async def test_strangers_ask_in_no_conversation_and_stop_nothing(house: Served) 
     ids = await ids_of(house)
     await house.configure(house.foreign, file_upload=house.chat.app.config["file_upload"])
     house.upstream.script = Script(tokens=[" more"] * 500, delay=0.02, usage=(7, 500))
-    async with house.asking() as running:
+    async with house.asking(auto_generate_name=False) as running:
         await running.content.readline()
         task_id = str((await Run.objects.exclude(status="succeeded").aget()).pk)
         before = await sync_to_async(footprint)(house.cast.alice.tenant)
