@@ -9,6 +9,7 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from accounts.api.fields import AddressField
 from accounts.models import SessionScope
 from accounts.services import instance, password_resets
 from accounts.services.sign_in import Visitor
@@ -22,7 +23,7 @@ LONGEST_SECRET = 8192
 
 
 class EmailFields(serializers.Serializer[Any]):
-    email = serializers.EmailField(max_length=255)
+    email = AddressField()
 
 
 class LoginFields(EmailFields):

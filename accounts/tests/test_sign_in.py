@@ -203,6 +203,20 @@ async def test_what_is_no_address_is_refused(browser: Browser, email: Any) -> No
     assert (answer.status, answer.json()["code"]) == (400, "invalid_param")
 
 
+@pytest.mark.parametrize(
+    "path",
+    ["/login", "/email-code-login", "/forgot-password", "/email-register/send-email", "/account/delete/feedback", "/setup"],
+)
+async def test_an_address_that_is_too_long_only_in_lower_case_is_refused(browser: Browser, path: str, settings: Any) -> None:
+    settings.ALLOW_REGISTER = True
+    beginning = f"{'a' * 60}@{('b' * 57 + '.') * 3}"
+    email = f"{beginning}{'İ' * 2}{'c' * (249 - len(beginning))}.com"
+    assert (len(email), len(email.lower())) == (255, 257)
+    details = {"password": PASSWORD, "feedback": "x", "name": "Long", "language": "en-US"}
+    answer = await browser.post(path, {"email": email, **details})
+    assert (answer.status, answer.json()["code"], "email" in answer.json()["message"]) == (400, "invalid_param", True)
+
+
 @pytest.mark.parametrize("password", [None, "", [], ["x"], {"$ne": ""}, True, "a\0b"])
 async def test_what_is_no_password_is_refused(browser: Browser, password: Any) -> None:
     answer = await browser.post("/login", {"email": ALICE, "password": password})
@@ -343,6 +357,12 @@ async def test_what_is_no_refresh_token_is_refused_in_the_routes_own_shape(brows
     answer = await browser.post("/refresh-token", {"refresh_token": refresh})
     assert answer.status in (400, 401)
     assert answer.json()["result"] == "fail"
+
+
+@pytest.mark.parametrize("refresh", ["x" * 300, "x" * 100_000])
+async def test_a_refresh_token_of_any_length_is_refused_like_another(browser: Browser, refresh: str) -> None:
+    answer = await browser.post("/refresh-token", {"refresh_token": refresh})
+    assert (answer.status, answer.json()["result"]) == (401, "fail")
 
 
 async def test_a_banned_account_is_out_everywhere_within_a_moment(browser: Browser, alice: Person) -> None:

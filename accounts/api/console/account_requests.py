@@ -6,7 +6,7 @@ from typing import Any
 
 from rest_framework import serializers
 
-from accounts.api.fields import MomentField
+from accounts.api.fields import AddressField, MomentField
 from accounts.services import email_change
 from accounts.services.accounts import LONGEST_PASSWORD
 
@@ -57,7 +57,7 @@ class AccountInitFields(LanguageFields, TimezoneFields):
 
 
 class ChangeEmailFields(serializers.Serializer[Any]):
-    email = serializers.EmailField(max_length=255)
+    email = AddressField()
     language = serializers.CharField(max_length=32, required=False, default="", allow_null=True)
     phase = serializers.ChoiceField([email_change.OLD, email_change.NEW], required=False, default=email_change.OLD)
     token = serializers.CharField(max_length=255, required=False, default="", allow_null=True)
@@ -67,7 +67,7 @@ class ChangeEmailFields(serializers.Serializer[Any]):
 
 
 class NewEmailFields(serializers.Serializer[Any]):
-    new_email = serializers.EmailField(max_length=255)
+    new_email = AddressField()
     token = serializers.CharField(max_length=255)
 
 
@@ -77,7 +77,7 @@ class DeletionFields(serializers.Serializer[Any]):
 
 
 class ClosingFeedbackFields(serializers.Serializer[Any]):
-    email = serializers.EmailField(max_length=255)
+    email = AddressField()
     feedback = serializers.CharField(max_length=2000)
 
 

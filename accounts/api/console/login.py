@@ -40,9 +40,9 @@ class ConsoleCodeFields(CodeFields):
 
 
 class RefreshFields(serializers.Serializer[Any]):
-    """For clients without cookies."""
+    """For clients without cookies. A token that is too long is none of ours, which is told like any other of these."""
 
-    refresh_token = serializers.CharField(max_length=255, required=False, default="", allow_blank=True, allow_null=True)
+    refresh_token = serializers.CharField(required=False, default="", allow_blank=True, allow_null=True)
 
 
 class TokensRecord(serializers.Serializer[Any]):

@@ -11,6 +11,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts.api.features import SystemFeaturesRecord
+from accounts.api.fields import AddressField
 from accounts.services import features, instance
 from difyproj.tiers import cookies
 from difyproj.tiers.console import OpenConsoleViewSet
@@ -26,7 +27,7 @@ class SetupState(serializers.Serializer[Any]):
 
 
 class SetupFields(serializers.Serializer[Any]):
-    email = serializers.EmailField(max_length=255)
+    email = AddressField()
     name = serializers.CharField(max_length=30)
     password = serializers.CharField(max_length=1024, trim_whitespace=False)
     language = serializers.CharField(max_length=32, required=False, default="en-US")
