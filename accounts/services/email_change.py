@@ -24,10 +24,14 @@ def send_to_old(account: Account, *, email: str, language: str, ip: str | None) 
 
 @transaction.atomic
 def send_to_new(account: Account, *, email: str, proof: str, language: str, ip: str | None) -> str:
-    """A code to the new address, for the proof of the old one, which is spent. Raises InvalidToken and EmailInUse."""
-    wanted = demand_free(email)
+    """A code to the new address, for the proof of the old one, which is spent.
+
+    Who is told by EmailInUse that somebody else has the address has proven their own, and does not ask often; the proof stays
+    good then. Raises InvalidToken, EmailInUse and ChangeLimit.
+    """
     _spend(account, proof, phase=OLD)
-    return challenges.send(PURPOSE, email=wanted, language=language, ip=ip, account=account, data={"phase": NEW})
+    check_free(account, email)
+    return challenges.send(PURPOSE, email=email, language=language, ip=ip, account=account, data={"phase": NEW})
 
 
 def check(account: Account, *, email: str, code: str, token: str) -> str:
@@ -42,7 +46,7 @@ def finish(account: Account, *, email: str, proof: str) -> Account:
 
     Raises InvalidToken, InvalidEmail and EmailInUse.
     """
-    wanted = demand_free(email)
+    wanted = Account.objects.normalize_email(email)
     if _spend(account, proof, phase=NEW) != wanted:
         raise refusals.InvalidEmail
     old = account.email
@@ -57,15 +61,8 @@ def check_free(account: Account, email: str) -> None:
     usage = limits.count(group="email-free", key=str(account.pk), rate=QUESTIONS)
     if usage is not None and usage.limited:
         raise refusals.ChangeLimit(retry_after=usage.reset_seconds)
-    demand_free(email)
-
-
-def demand_free(email: str) -> str:
-    """The address as it is kept. Raises EmailInUse."""
-    wanted = Account.objects.normalize_email(email)
-    if Account.objects.filter(email=wanted).exists():
+    if accounts.find(email) is not None:
         raise refusals.EmailInUse
-    return wanted
 
 
 def _spend(account: Account, proof: str, *, phase: str) -> str:

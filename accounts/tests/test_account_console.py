@@ -11,7 +11,7 @@ from asgiref.sync import sync_to_async
 from PIL import Image
 
 from accounts.models import Account, AccountStatus, Challenge, Membership, Session, Tenant
-from accounts.services import accounts, profile, sessions, tenants
+from accounts.services import accounts, email_change, profile, sessions, tenants
 from apps.models import UploadFile
 from difyproj.infra.models import AuditEntry
 from difyproj.testing.browser import set_cookies
@@ -265,6 +265,22 @@ async def test_a_taken_address_is_told_so(client: TierClient) -> None:
     taken = {"email": "bob@acme.example", "phase": "new_email", "token": await _proof_of_old(client)}
     refused = await client.post("/account/change-email", taken)
     assert (refused.status, refused.json()["code"]) == (400, "email_already_in_use")
+
+
+async def test_nobody_learns_without_a_proof_who_has_an_address(client: TierClient) -> None:
+    for email in ("bob@acme.example", "free@acme.example"):
+        for path, field in (("change-email", "email"), ("change-email/reset", "new_email")):
+            answer = await client.post(f"/account/{path}", {field: email, "phase": "new_email", "token": "x"})
+            assert (answer.status, answer.json()["code"]) == (400, "invalid_or_expired_token")
+
+
+async def test_a_proof_of_the_own_address_does_not_ask_after_others_without_end(
+    client: TierClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(email_change, "QUESTIONS", "3/h")
+    taken = {"email": "bob@acme.example", "phase": "new_email", "token": await _proof_of_old(client)}
+    codes = [(await client.post("/account/change-email", taken)).json()["code"] for _ in range(4)]
+    assert codes == ["email_already_in_use"] * 3 + ["email_change_limit"]
 
 
 async def test_a_member_deletes_the_own_account_with_a_code(house: Served, cast: Cast) -> None:
