@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import Final
 from uuid import UUID
 
-from accounts.models import Account, Membership, Tenant
+from accounts.models import Account, Membership, Purpose, Tenant
 from accounts.policies import Role
-from accounts.services import invitations, tenants
+from accounts.services import challenges, invitations, tenants
 from difyproj.infra import limits
 from difyproj.kernel import ids
 from difyproj.kernel.errors import DomainError, Forbidden, NotFound
@@ -50,7 +50,8 @@ def of(tenant: Tenant, *roles: Role) -> list[Membership]:
 def invite(actor: Membership, *, emails: Sequence[str], role: str, language: str) -> list[Invited]:
     """One result for each address, in their order: what is wrong with one does not hold up the others."""
     _demand_grantable(role)
-    return [_invite(actor, email.strip(), role, language) for email in dict.fromkeys(emails)]
+    once = {Account.objects.normalize_email(email): email.strip() for email in reversed(emails)}
+    return [_invite(actor, email, role, language) for email in reversed(once.values())]
 
 
 def change_role(actor: Membership, *, member_id: UUID | str, role: str) -> Membership:
@@ -70,6 +71,7 @@ def _invite(actor: Membership, email: str, role: str, language: str) -> Invited:
     if usage is not None and usage.limited:
         return Invited(email, message="Too many invitations were sent. Please try again tomorrow.")
     try:
+        challenges.count_sending(Purpose.INVITE, email=email, ip=None)
         url = invitations.invite(tenant=actor.tenant, email=email, role=role, invited_by=actor.account, language=language)
     except DomainError as error:
         return Invited(email, message=error.message)

@@ -10,7 +10,9 @@ from pytest_django import Settings
 
 from accounts.models import Account, Membership, Session, Tenant
 from accounts.services import tenants
-from difyproj.testing.cast import Cast, Person
+from apps.models import App
+from difyproj.testing.browser import Browser
+from difyproj.testing.cast import PASSWORD, Cast, Person
 from difyproj.testing.console import TierClient, signed_in
 from difyproj.testing.mailbox import code_for, letters_to
 from difyproj.testing.served import Answer, Served
@@ -81,7 +83,31 @@ async def test_an_archived_workspace_is_gone_for_its_members(client: TierClient,
     tenant = await Tenant.objects.aget(pk=alice.tenant.pk)
     tenant.status = "archived"
     await tenant.asave()
-    assert refusal(await client.get("/workspaces")) == (403, "account_not_link_tenant")
+    assert (await client.get("/workspaces")).json() == {"workspaces": []}
+    for path in ("/workspaces/current", "/account/profile", "/apps"):
+        assert refusal(await client.get(path)) == (403, "account_not_link_tenant")
+    assert refusal(await Browser(client.house).sign_in(alice.account.email, PASSWORD)) == (403, "account_not_link_tenant")
+
+
+async def test_whose_workspace_is_archived_works_in_another_one_only_by_choice(house: Served, cast: Cast) -> None:
+    await sync_to_async(tenants.add_member)(tenant=cast.eve.tenant, account=cast.bob.account, role="admin")
+    bobs = await signed_in(house, cast.bob)
+    assert (await bobs.get("/workspaces/current")).json()["name"] == "Acme"
+    tenant = await Tenant.objects.aget(pk=cast.alice.tenant.pk)
+    tenant.status = "archived"
+    await tenant.asave()
+    assert refusal(await bobs.get("/workspaces/current")) == (403, "account_not_link_tenant")
+    assert refusal(await bobs.post("/apps", {"name": "For Acme", "mode": "chat"})) == (403, "account_not_link_tenant")
+    assert not await App.objects.filter(name="For Acme").aexists()
+    listed = (await bobs.get("/workspaces")).json()["workspaces"]
+    assert [(row["name"], row["current"]) for row in listed] == [("Evil Corp", False)]
+    archived = await bobs.post("/workspaces/switch", {"tenant_id": str(tenant.pk)})
+    assert refusal(archived) == (403, "account_not_link_tenant")
+    again = Browser(house)
+    assert (await again.sign_in(cast.bob.account.email, PASSWORD)).status == 200
+    assert refusal(await again.get("/workspaces/current")) == (403, "account_not_link_tenant")
+    assert (await bobs.post("/workspaces/switch", {"tenant_id": str(cast.eve.tenant.pk)})).status == 200
+    assert (await bobs.get("/workspaces/current")).json()["name"] == "Evil Corp"
 
 
 async def test_a_workspace_is_opened_only_where_the_operator_allows_it(
@@ -150,6 +176,24 @@ async def test_people_are_invited_and_each_address_has_its_result(client: TierCl
         alice.account.pk,
     )
     assert len(await LETTERS_TO("new@acme.example")) == 1
+
+
+async def test_an_address_gets_few_letters_however_it_is_written_and_whoever_invites(
+    client: TierClient, house: Served, eve: Person, settings: Settings
+) -> None:
+    settings.EMAIL_SEND_RATE = "2/h"
+    email = f"{uuid4()}@acme.example"
+    body = {"emails": ["first@acme.example", email, email.title(), f" {email}", email.upper()], "role": "normal"}
+    results = [
+        (await caller.post(f"{MEMBERS}/invite-email", {**body, "emails": body["emails"][1:]})).json()["invitation_results"]
+        for caller in (client, await signed_in(house, eve), client)
+    ]
+    assert [[row["status"] for row in each] for each in results] == [["success"], ["success"], ["failed"]]
+    assert "Too many" in results[2][0]["message"]
+    assert len(await LETTERS_TO(email)) == 2
+    settings.EMAIL_SEND_RATE = ""
+    answer = await client.post(f"{MEMBERS}/invite-email", body)
+    assert [row["email"] for row in answer.json()["invitation_results"]] == ["first@acme.example", email]
 
 
 @pytest.mark.parametrize("role", ["owner", "superuser", ""])
