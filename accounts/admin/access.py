@@ -15,20 +15,26 @@ from accounts.models import Challenge, Session
 from accounts.services import second_factor, sessions
 from difyproj.tiers.admin import ReadOnlyAdmin
 
+from .people import is_superuser
+
 # allauth's own pages would show secrets, and two of these tables stay empty here.
 for unwanted in (EmailAddress, SocialApp, SocialToken, SocialAccount, Authenticator):
     admin.site.unregister(unwanted)
 
 
 class Removable(ReadOnlyAdmin):
-    """To look at, and to remove by whoever may delete such rows."""
+    """To look at, and to remove by whoever may delete such rows; a superuser's are only for superusers."""
+
+    person = "user"
 
     def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        return request.user.has_perm(f"{self.opts.app_label}.delete_{self.opts.model_name}")
+        protected = obj is not None and getattr(obj, self.person).is_superuser and not is_superuser(request)
+        return not protected and request.user.has_perm(f"{self.opts.app_label}.delete_{self.opts.model_name}")
 
 
 @admin.register(Session)
 class SessionAdmin(Removable):
+    person = "account"
     list_display = ("account", "scope", "method", "ip", "created_at", "last_used_at", "expires_at")
     list_filter = ("scope", "method")
     search_fields = ("account__email", "ip")
@@ -42,7 +48,7 @@ class SessionAdmin(Removable):
 
     @admin.action(description="End these sessions", permissions=["delete"])
     def revoke(self, request: HttpRequest, chosen: QuerySet[Session]) -> None:
-        ended = list(chosen.values_list("pk", flat=True))
+        ended = [row.pk for row in chosen.select_related("account") if self.has_delete_permission(request, row)]
         for session_id in ended:
             sessions.close(session_id)
         self.message_user(request, f"{len(ended)} sessions ended.", messages.SUCCESS)

@@ -73,7 +73,7 @@ class AccountAdmin(ServiceAdmin):
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         """Only a superuser hands out powers."""
-        return self.readonly_fields if _is_superuser(request) else (*self.readonly_fields, *POWERS)
+        return self.readonly_fields if is_superuser(request) else (*self.readonly_fields, *POWERS)
 
     def formfield_for_manytomany(
         self, db_field: ManyToManyField[Any, Any], request: HttpRequest, **kwargs: Any
@@ -84,7 +84,7 @@ class AccountAdmin(ServiceAdmin):
         return super().formfield_for_manytomany(db_field, request, **kwargs)
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        protected = obj is not None and obj.is_superuser and not _is_superuser(request)
+        protected = obj is not None and obj.is_superuser and not is_superuser(request)
         return super().has_change_permission(request, obj) and not protected
 
     def save_model(self, request: HttpRequest, obj: Account, form: Any, change: bool) -> None:
@@ -147,5 +147,5 @@ def acting(request: HttpRequest) -> Account:
     return request.user
 
 
-def _is_superuser(request: HttpRequest) -> bool:
+def is_superuser(request: HttpRequest) -> bool:
     return bool(getattr(request.user, "is_superuser", False))

@@ -91,6 +91,26 @@ def test_staff_without_the_permission_ends_no_session(cast: Cast, client: Client
     assert Session.objects.filter(pk=open_one.session_id).exists()
 
 
+def test_staff_lays_no_hand_on_what_is_a_superusers(cast: Cast, client: Client) -> None:
+    staff = accounts.create(email="staff@house.example", name="Staff", is_staff=True)
+    boss = accounts.create(email="boss@house.example", name="Boss", is_staff=True, is_superuser=True)
+    kinds = ("session", "authenticator", "socialaccount")
+    named = [f"{power}_{kind}" for kind in kinds for power in ("view", "delete")]
+    staff.user_permissions.set(Permission.objects.filter(codename__in=named))
+    client.force_login(staff)
+    for owner, left in ((boss, 1), (cast.bob.account, 0)):
+        rows = {
+            "accounts/session": Session.objects.get(pk=sessions.open(owner, method="test").session_id),
+            "mfa/authenticator": Authenticator.objects.create(user=owner, type="totp", data={}),
+            "socialaccount/socialaccount": SocialAccount.objects.create(user=owner, provider="oidc", uid=owner.email),
+        }
+        for page, row in rows.items():
+            for action in ("revoke", "delete_selected"):
+                client.post(f"/admin/{page}/", {"action": action, "_selected_action": [str(row.pk)], "post": "yes"})
+            client.post(f"/admin/{page}/{row.pk}/delete/", {"post": "yes"})
+            assert type(row)._default_manager.filter(pk=row.pk).count() == left, (page, owner)
+
+
 def test_a_lost_second_factor_is_taken_away_as_a_whole(root: Client, cast: Cast, secrets: list[str]) -> None:
     row = Authenticator.objects.get(type="totp")
     root.post(f"/admin/mfa/authenticator/{row.pk}/delete/", {"post": "yes"})
