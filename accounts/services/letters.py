@@ -15,7 +15,13 @@ from difyproj.infra import mail
 ENGLISH: Final = "en-US"
 CHINESE: Final = "zh-Hans"
 LONGEST_FACT: Final = 80
-_UNWANTED = re.compile(r"[\x00-\x20\x7f]+|://|www\.", re.IGNORECASE)
+# White space, controls and what cannot be seen; and what makes a mail program take words for an address.
+_UNWANTED = re.compile(
+    r"[\x00-\x20\x7f-\xa0\xad\u061c\u180e\u2000-\u200f\u2028-\u202f\u205f-\u206f\u3000\ufeff]+"
+    r"|://|www\.|(?<=\w)[.@\u3002\uff0e\uff61\uff20]+(?=\w)",
+    re.IGNORECASE,
+)
+_QUOTES: Final = dict.fromkeys(map(ord, '"“”„‟«»'), "'")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,5 +50,8 @@ def language_of(asked: str | None) -> str:
 
 
 def plain(name: str) -> str:
-    """Somebody's own words (a name, a workspace's name) as they may stand in a letter to a stranger: short, no address."""
-    return _UNWANTED.sub(" ", name).strip()[:LONGEST_FACT]
+    """Somebody's own words (a name, a workspace's name) as they may stand in a letter to a stranger: short, in quotation
+    marks that they cannot close, and nothing that becomes a link.
+    """
+    words = _UNWANTED.sub(" ", name.translate(_QUOTES)).strip()[:LONGEST_FACT]
+    return f"“{words}”" if words else ""

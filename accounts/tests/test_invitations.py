@@ -10,7 +10,7 @@ from asgiref.sync import sync_to_async
 from django.core import mail
 
 from accounts.models import Account, AccountStatus, Challenge, Membership, Session
-from accounts.services import accounts, invitations, tenants
+from accounts.services import accounts, invitations, letters, tenants
 from accounts.services.refusals import AlreadyActivated
 from difyproj.kernel.errors import InvalidParam
 from difyproj.testing.browser import Browser
@@ -182,6 +182,23 @@ def test_a_banned_account_gets_no_letter(cast: Cast) -> None:
     accounts.set_status(account=cast.bob.account, status=AccountStatus.BANNED)
     invite(cast.eve, cast.bob.account.email)
     assert not letters_to(cast.bob.account.email)
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("Acme Inc.", "“Acme Inc.”"),
+        ("Your account is locked: evil.com/login", "“Your account is locked: evil com/login”"),
+        ("mail root@evil.example or call” 555", "“mail root evil example or call' 555”"),
+        ("evil\u200b.\u200bcom \u202egnp.exe", "“evil . com gnp exe”"),
+        ("evil\u3002com", "“evil com”"),
+        ("中文公司", "“中文公司”"),
+        ("\u2029 ", ""),
+        ("x" * 200, f"“{'x' * 80}”"),
+    ],
+)
+def test_names_stand_in_quotation_marks_and_are_no_addresses(name: str, told: str) -> None:
+    assert letters.plain(name) == told
 
 
 def test_names_bring_no_links_or_lines_into_the_letter(alice: Person) -> None:
