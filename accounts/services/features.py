@@ -20,7 +20,10 @@ def mail_is_set_up() -> bool:
 
 
 def system() -> dict[str, Any]:
-    """SystemFeatures (contract: web_api 3.2), the same for the Console and the Web API."""
+    """SystemFeatures (contract: web_api 3.2), the same for the Console and the Web API.
+
+    Anybody may read it, so it does not tell how many workspaces there are.
+    """
     mail = mail_is_set_up()
     return {
         "branding": {
@@ -41,7 +44,7 @@ def system() -> dict[str, Any]:
         "is_email_setup": mail,
         "license": {
             "status": "none", "expired_at": "",
-            "workspaces": {"enabled": False, "size": Tenant.objects.count(), "limit": UNLIMITED},
+            "workspaces": {"enabled": False, "size": 0, "limit": UNLIMITED},
         },
         "max_plugin_package_size": MAX_PLUGIN_PACKAGE_SIZE,
         "plugin_installation_permission": {"plugin_installation_scope": "none", "restrict_to_marketplace_only": False},
