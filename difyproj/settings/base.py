@@ -11,6 +11,7 @@ from urllib.parse import quote
 from difyproj.kernel.logs import logging_config
 
 from .admin import UNFOLD as UNFOLD
+from .csp import ADMIN_DIRECTIVES as ADMIN_DIRECTIVES
 from .csp import CONTENT_SECURITY_POLICY as CONTENT_SECURITY_POLICY
 from .database import database, sqlite
 from .env import Env
@@ -70,7 +71,7 @@ MIDDLEWARE = [
     "difyproj.tiers.pages.name_the_actor",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
-    "csp.middleware.CSPMiddleware",
+    "difyproj.tiers.pages.PagePolicy",
     "allauth.account.middleware.AccountMiddleware",
 ]
 ROOT_URLCONF = "difyproj.urls"

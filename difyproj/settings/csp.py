@@ -6,10 +6,10 @@ from typing import Any
 
 from csp.constants import NONCE, NONE, SELF, UNSAFE_EVAL, UNSAFE_INLINE
 
-# The admin's theme computes its expressions (Alpine.js) and sets styles on elements; its scripts are files of ours.
+# Themes set styles on elements; scripts are files of ours.
 DIRECTIVES: dict[str, Any] = {
     "default-src": [SELF],
-    "script-src": [SELF, NONCE, UNSAFE_EVAL],
+    "script-src": [SELF, NONCE],
     "style-src": [SELF, UNSAFE_INLINE],
     "img-src": [SELF, "data:"],
     "font-src": [SELF, "data:"],
@@ -19,4 +19,6 @@ DIRECTIVES: dict[str, Any] = {
     "form-action": [SELF],
     "frame-ancestors": [NONE],
 }
+# The admin's theme computes its expressions (Alpine.js); no other page may (difyproj.tiers.pages).
+ADMIN_DIRECTIVES: dict[str, Any] = {"script-src": [UNSAFE_EVAL]}
 CONTENT_SECURITY_POLICY: dict[str, Any] = {"DIRECTIVES": DIRECTIVES}

@@ -6,6 +6,7 @@ import re
 
 import pytest
 
+from difyproj.testing.console import signed_in
 from difyproj.testing.served import Served
 
 INLINE = re.compile(r"<script(?![^>]*\bsrc=)(?![^>]*application/json)([^>]*)>")
@@ -44,3 +45,18 @@ async def test_answers_that_are_no_pages_say_so_too(house: Served) -> None:
         answer = await house.call("GET", path)
         assert answer.headers["X-Content-Type-Options"] == "nosniff"
         assert answer.headers["Content-Type"].startswith("application/json")
+
+
+async def test_no_answer_of_the_console_is_kept_by_anybody(house: Served) -> None:
+    alice = await signed_in(house, house.cast.alice)
+    for path in ("/account/profile", "/apps", "/nothing-here", "/setup"):
+        assert (await alice.get(path)).headers["Cache-Control"] == "no-store", path
+    assert "Cache-Control" not in (await house.call("GET", "/v1/info")).headers
+
+
+async def test_pages_of_signing_in_compute_no_scripts(house: Served) -> None:
+    for path in ("/signin", "/signin/done", "/signin/code", "/signin/with/nobody"):
+        answer = await house.call("GET", path, headers={"Accept": "text/html", "Authorization": ""})
+        assert "'unsafe-eval'" not in answer.headers["Content-Security-Policy"], path
+    admin = await house.call("GET", "/admin/login/", headers={"Accept": "text/html"})
+    assert "'unsafe-eval'" in admin.headers["Content-Security-Policy"]

@@ -59,7 +59,8 @@ class ApiHandler:
             await self._give(response, receive, send, log)
 
     async def _give(self, response: HttpResponseBase, receive: Receive, send: Send, log: access_log.Entry) -> None:
-        for name, value in (*safe_headers.ALWAYS.items(), *log.cors_headers().items(), *log.response_headers().items()):
+        safe = safe_headers.of(log.endpoint)
+        for name, value in (*safe.items(), *log.cors_headers().items(), *log.response_headers().items()):
             response.headers.setdefault(name, value)
         try:
             await self._send(response, receive, send)

@@ -1,9 +1,11 @@
-"""What every page of Django's own handler goes through: who acts is named for the audit log."""
+"""What every page of Django's own handler goes through: who acts is named for the audit log, what scripts may do is said."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
+from csp.middleware import CSPMiddleware, PolicyParts
+from django.conf import settings
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 
@@ -12,6 +14,7 @@ from difyproj.kernel import ids
 
 from . import access_log
 
+ADMIN = "/admin/"
 SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
 
 
@@ -28,3 +31,13 @@ def name_the_actor(get_response: Callable[[HttpRequest], HttpResponseBase]) -> C
         return get_response(request)
 
     return middleware
+
+
+class PagePolicy(CSPMiddleware):
+    """The Content-Security-Policy of a page; the admin's theme needs a looser one than pages that strangers are led to."""
+
+    def get_policy_parts(self, request: HttpRequest, response: HttpResponseBase, report_only: bool = False) -> PolicyParts:
+        parts = super().get_policy_parts(request, response, report_only)
+        if request.path_info.startswith(ADMIN):
+            parts.update = {**(parts.update or {}), **settings.ADMIN_DIRECTIVES}
+        return parts
