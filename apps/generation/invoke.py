@@ -109,6 +109,7 @@ def _app_model(app: App, config: AppConfig | None = None) -> ModelCall | None:
 
 def plan_questions(app: App, message: Message) -> QuestionsPlan:
     """By the configuration that the message was answered with. Raises SuggestedQuestionsDisabled, as the tier knows it."""
+    apps.demand_normal(app)
     config = _configuration_of(app, message)
     if not config.suggested_questions_after_answer.enabled:
         raise SuggestedQuestionsDisabled if message.tier == Tier.SERVICE else AppSuggestedQuestionsDisabled
@@ -169,6 +170,7 @@ def default_call(app: App, model_type: ModelType) -> ModelCall:
 
 
 def plan_transcript(app: App, file: UploadedFile) -> TranscriptPlan:
+    apps.demand_normal(app)
     if not apps.configuration(app).speech_to_text.enabled:
         raise SpeechToTextDisabled
     if file.content_type not in AUDIO_TYPES:
@@ -189,6 +191,7 @@ async def transcribe(plan: TranscriptPlan) -> str:
 
 
 def plan_speech(app: App, text: str, *, voice: str) -> SpeechPlan:
+    apps.demand_normal(app)
     section = apps.configuration(app).text_to_speech
     if not section.enabled:
         raise InvalidParam("Text to speech is not enabled for this app.")

@@ -57,7 +57,11 @@ def create(
 
 
 def copy(app: App, *, by: UUID, **settings: Any) -> App:
-    """An app with the same configuration and looks, under ``settings``; its keys, conversations and site stay its own."""
+    """An app with the same configuration and looks, under ``settings``; its keys, conversations and site stay its own.
+
+    Raises AppUnavailable for a suspended one: its copy would run.
+    """
+    demand_normal(app)
     kept = {field: getattr(app, field) for field in KEPT_BY_COPIES}
     return create(
         tenant=app.tenant,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import aiohttp
 import pytest
 from asgiref.sync import sync_to_async
 
@@ -207,6 +208,27 @@ async def test_a_copy_has_its_own_keys_site_and_conversations(crew: Crew) -> Non
     assert not await ApiToken.objects.filter(app=row).aexists()
     same = (await crew.bob.post(f"/apps/{source.pk}/copy")).json()
     assert (same["name"], same["id"] == body["id"]) == (source.name, False)
+
+
+async def test_a_suspended_app_is_neither_copied_nor_does_it_speak(crew: Crew) -> None:
+    house = crew.house
+    features = {name: {"enabled": True} for name in ("suggested_questions_after_answer", "text_to_speech", "speech_to_text")}
+    await house.configure(house.chat, **features)
+    path = f"/apps/{house.chat.app.pk}"
+    body = {"inputs": {}, "query": "Hello?", "response_mode": "blocking"}
+    message = (await crew.bob.post(f"{path}/chat-messages", body)).json()["message_id"]
+    await App.objects.filter(pk=house.chat.app.pk).aupdate(status="suspended")
+    before, asked = await App.objects.acount(), house.upstream.requests
+    form = aiohttp.FormData()
+    form.add_field("file", b"RIFFsound", filename="a.wav", content_type="audio/wav")
+    for answer in (
+        await crew.bob.post(f"{path}/copy", {"name": "Second"}),
+        await crew.bob.get(f"{path}/chat-messages/{message}/suggested-questions"),
+        await crew.bob.post(f"{path}/text-to-audio", {"text": "Hi"}),
+        await crew.bob.post(f"{path}/audio-to-text", data=form),
+    ):
+        assert_error(answer, 400, "app_unavailable")
+    assert (await App.objects.acount(), house.upstream.requests) == (before, asked)
 
 
 async def test_a_removed_app_is_gone_for_everybody_and_its_rows_follow(crew: Crew) -> None:
