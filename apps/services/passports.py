@@ -1,6 +1,7 @@
 """Passports: what a published page's visitor presents. A passport names the site and the end user it was made for.
 
-Where the app is for members only, it also names the member and their session, and both are asked again at each use.
+Where the app is for members only, it also names the member and their session, and both are asked again at each use, whatever
+the app is then.
 """
 
 from __future__ import annotations
@@ -53,7 +54,7 @@ class AccessDenied(Unauthorized):
 
 @dataclass(frozen=True, slots=True)
 class Visit:
-    """A checked passport. ``member`` is set where the app is for members only."""
+    """A checked passport. ``member`` is set where a sign-in stands behind it, as it must where the app is for members only."""
 
     site: Site
     end_user: EndUser
@@ -129,7 +130,8 @@ def still_good(passport: str) -> bool:
 
 
 def _member_of(site: Site, claims: dict[str, Any]) -> Caller | None:
-    if site.app.access_mode != AccessMode.PRIVATE_ALL:
+    """The member whom the passport names. Theirs ends with their session, even where the page is open to all by now."""
+    if site.app.access_mode != AccessMode.PRIVATE_ALL and "session_id" not in claims:
         return None
     account_id, session_id = ids.parse(claims.get("user_id")), ids.parse(claims.get("session_id"))
     return _admitted(site, Caller(account_id, session_id) if account_id and session_id else None)

@@ -216,3 +216,5 @@ async def test_nobody_takes_a_members_place_once_the_page_is_open_to_all(house: 
     impostor = await visit(house, user_id=str(house.cast.norma.account.pk))
     assert (await impostor.get("/conversations")).json()["data"] == []
     assert len((await norma.get("/conversations")).json()["data"]) == 1
+    await sync_to_async(sessions.close)(member.session_id)
+    assert_error(await norma.get("/conversations"), 401, "web_app_auth_required")
