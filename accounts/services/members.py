@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
+from django.db.models import Q
 from django.db.models.signals import post_delete, post_save
 from django.dispatch import receiver
 
@@ -25,12 +26,31 @@ _member: Cached[bool] = Cached("members", ttl=60.0, max_entries=20_000)
 def current(account_id: UUID) -> Membership:
     """The membership the account works in, with its tenant and account. Shared between threads: not to be changed.
 
-    Raises NoTenant for an account without a workspace.
+    Raises NoTenant for an account without a workspace, and where the workspace it works in was archived: it goes to another
+    one when it says so.
     """
+    row = chosen(account_id)
+    if not is_open(row):
+        raise NoTenant
+    return row
+
+
+def is_open(membership: Membership) -> bool:
+    return membership.tenant.status == TenantStatus.NORMAL
+
+
+def chosen(account_id: UUID) -> Membership:
+    """Like ``current``, be the workspace open or archived."""
     row = _current.get(account_id, lambda: _load(account_id))
     if row is None:
         raise NoTenant
     return row
+
+
+def demand_any(account_id: UUID) -> None:
+    """Raises NoTenant for an account without an open workspace."""
+    if not Membership.objects.filter(account_id=account_id, tenant__status=TenantStatus.NORMAL).exists():
+        raise NoTenant
 
 
 def is_member(account_id: UUID, tenant_id: UUID) -> bool:
@@ -42,9 +62,9 @@ def _has(account_id: UUID, tenant_id: UUID) -> bool:
 
 
 def _load(account_id: UUID) -> Membership | None:
-    rows = Membership.objects.select_related("tenant", "account").filter(
-        account_id=account_id, tenant__status=TenantStatus.NORMAL
-    )
+    """The one it chose; the oldest open one where it chose none."""
+    wanted = Q(current=True) | Q(tenant__status=TenantStatus.NORMAL)
+    rows = Membership.objects.select_related("tenant", "account").filter(wanted, account_id=account_id)
     return rows.order_by("-current", "created_at").first()
 
 

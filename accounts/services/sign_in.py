@@ -125,7 +125,7 @@ def admit(account: Account, *, method: str, visitor: Visitor, second_factor_code
     if account.status == AccountStatus.PENDING:
         accounts.set_status(account=account, status=AccountStatus.ACTIVE)
     if visitor.scope == SessionScope.CONSOLE:
-        members.current(account.pk)
+        members.demand_any(account.pk)
     if second_factor_code:
         second_factor.demand(account, second_factor_code)
     elif second_factor.is_on(account):
@@ -157,7 +157,7 @@ def sign_out(*, access: str = "", refresh: str = "", scope: str = SessionScope.C
 def _enter(account: Account, method: str, visitor: Visitor) -> Tokens:
     """Who works in a workspace has accepted to be in it."""
     if visitor.scope == SessionScope.CONSOLE:
-        tenants.accept(members.current(account.pk))
+        tenants.accept(members.chosen(account.pk))
     return sessions.open(account, method=method, scope=visitor.scope, ip=visitor.ip, agent=visitor.agent)
 
 

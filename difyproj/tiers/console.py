@@ -50,7 +50,7 @@ class ConsoleAuthentication(BaseAuthentication):
         caller = sessions.authenticate(bearer(header) if header or not cookie else cookie)
         if not header and request.method not in SAFE_METHODS:
             demand_csrf(request, caller)
-        membership = members.current(caller.account_id)
+        membership = members.chosen(caller.account_id)
         return tenants.principal(membership), Login(caller, membership)
 
     def authenticate_header(self, request: Request) -> str:
@@ -83,12 +83,14 @@ class OpenConsoleViewSet(TierViewSet):
 class ConsoleViewSet(OpenConsoleViewSet):
     """``needs`` names the capability of each action (``accounts.policies``), ``ANY_MEMBER`` where every role may.
 
-    An action without an entry is refused to everybody, and a test finds it.
+    An action without an entry is refused to everybody, and a test finds it. ``without_workspace`` names the actions for those
+    whose workspace was archived, too.
     """
 
     authentication_classes = (ConsoleAuthentication,)
     needs: ClassVar[Mapping[str, str]] = {}
     before_initialization: ClassVar[bool] = False
+    without_workspace: ClassVar[frozenset[str]] = frozenset()
 
     @property
     def principal(self) -> Principal:
@@ -116,6 +118,8 @@ class ConsoleViewSet(OpenConsoleViewSet):
             raise AccountNotInitialized
         if not self.action:
             return  # no action for this method: the caller learns that next
+        if not members.is_open(self.login.membership) and self.action not in self.without_workspace:
+            raise members.NoTenant
         capability = self.needs.get(self.action)
         if capability is None or (capability != ANY_MEMBER and not self.principal.can(capability)):
             raise Forbidden

@@ -62,6 +62,7 @@ class Workspaces(ConsoleViewSet):
         "customize": "tenant.update",
         "upload_logo": "tenant.update",
     }
+    without_workspace = frozenset({"list", "create", "switch"})
 
     @extend_schema(operation_id="listWorkspaces", responses=WorkspacesRecord)
     def list(self, request: Request) -> Response:
