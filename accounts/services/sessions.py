@@ -14,7 +14,7 @@ from uuid import UUID
 import jwt
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 from django.db.models.signals import post_delete, post_save
 from django.dispatch import receiver
 
@@ -28,6 +28,7 @@ ISSUER: Final = "SELF_HOSTED"
 SUBJECTS: Final = {SessionScope.CONSOLE: "Console API Passport", SessionScope.WEB_APP: "Web API Login"}
 CSRF_SUBJECT: Final = "CSRF"
 LIVELY: Final = (AccountStatus.ACTIVE, AccountStatus.UNINITIALIZED)
+MOST: Final = 50
 TOUCH: Final = timedelta(minutes=1)
 
 
@@ -64,16 +65,19 @@ def open(account: Account, *, method: str, scope: str = SessionScope.CONSOLE, ip
     """A new session and its tokens; notes when and from where the account signed in.
 
     The session lasts while the account keeps the password that ``account`` holds, so that a sign-in which meets a change
-    of the password is over with it.
+    of the password is over with it. Of more than MOST sessions the oldest end.
     """
     now = clock.now()
     refresh = secrets.new_token("")
     with transaction.atomic():
+        # First, as it holds up other sign-ins of the account until this one's row is to be seen.
+        Account.objects.filter(pk=account.pk).update(last_login=now, last_login_ip=ip, last_active_at=now)
         row = Session.objects.create(
             account=account, scope=scope, refresh_hash=secrets.hash_token(refresh), password_print=_print_of(account),
             method=method, ip=ip, user_agent=agent.replace("\0", "")[:255], last_used_at=now, expires_at=now + _refresh_life(),
         )  # fmt: skip
-        Account.objects.filter(pk=account.pk).update(last_login=now, last_login_ip=ip, last_active_at=now)
+        newest = Session.objects.filter(account=account).exclude(pk=row.pk).order_by("-created_at", "-pk")
+        _end(newest[MOST - 1 :])
     return _tokens(row, refresh)
 
 
@@ -125,13 +129,13 @@ def csrf_is_valid(csrf: str, account_id: UUID) -> bool:
 
 
 def close(session_id: UUID) -> None:
-    Session.objects.filter(pk=session_id).delete()
+    _end(Session.objects.filter(pk=session_id))
 
 
 def close_all(account: Account, *, but: UUID | None = None) -> int:
     """End every session of the account, ``but`` one; how many ended."""
     rows = Session.objects.filter(account=account)
-    return (rows if but is None else rows.exclude(pk=but)).delete()[0]
+    return _end(rows if but is None else rows.exclude(pk=but))
 
 
 def of(account: Account) -> list[Session]:
@@ -143,7 +147,11 @@ def of(account: Account) -> list[Session]:
 def close_one(account: Account, session_id: UUID | str) -> bool:
     """End one of the account's own sessions; False when it has no such one."""
     key = ids.parse(session_id)
-    return bool(key and Session.objects.filter(account=account, pk=key).delete()[0])
+    return bool(key and _end(Session.objects.filter(account=account, pk=key)))
+
+
+def close_by_refresh(refresh: str, *, scope: str = SessionScope.CONSOLE) -> None:
+    _end(Session.objects.filter(scope=scope, refresh_hash=secrets.hash_token(refresh)))
 
 
 def forget_expired() -> int:
@@ -155,6 +163,15 @@ def touch(session_id: UUID) -> None:
     now = clock.now()
     stale = Q(last_used_at__isnull=True) | Q(last_used_at__lt=now - TOUCH)
     Session.objects.filter(stale, pk=session_id).update(last_used_at=now)
+
+
+def _end(rows: QuerySet[Session]) -> int:
+    """How many there were. One invalidation, be they ever so many."""
+    keys = list(rows.values_list("pk", flat=True))
+    if keys:
+        Session.objects.filter(pk__in=keys).delete()
+        _standings.invalidate(keys[0] if len(keys) == 1 else None)
+    return len(keys)
 
 
 def _tokens(row: Session, refresh: str) -> Tokens:
@@ -195,11 +212,6 @@ def _load(session_id: UUID) -> _Standing | None:
 def _print_of(account: Account) -> str:
     """Of the password's hash, whoever wrote it: the admin's own form and manage.py end no sessions themselves."""
     return secrets.hash_token(account.password)
-
-
-@receiver(post_delete, sender=Session, dispatch_uid="forget_session")
-def _forget_session(instance: Session, **_: Any) -> None:
-    _standings.invalidate(instance.pk)
 
 
 @receiver((post_save, post_delete), sender=Account, dispatch_uid="forget_sessions_of_account")

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from django.conf import settings
 from django.contrib.auth.hashers import UNUSABLE_PASSWORD_PREFIX, check_password
 
-from accounts.models import Account, AccountStatus, Purpose, Session, SessionScope
+from accounts.models import Account, AccountStatus, Purpose, SessionScope
 from accounts.services import (
     accounts,
     challenges,
@@ -151,7 +151,7 @@ def sign_out(*, access: str = "", refresh: str = "", scope: str = SessionScope.C
     if caller is not None:
         sessions.close(caller.session_id)
     if refresh:
-        Session.objects.filter(scope=scope, refresh_hash=secrets.hash_token(refresh)).delete()
+        sessions.close_by_refresh(refresh, scope=scope)
 
 
 def _enter(account: Account, method: str, visitor: Visitor) -> Tokens:

@@ -7,7 +7,9 @@ import io
 import pytest
 from django.contrib.auth.management.commands import changepassword
 from django.core.management import call_command
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 
 from accounts.models import Account
 from accounts.services import accounts, sessions
@@ -49,3 +51,28 @@ def test_a_sign_in_that_meets_a_new_password_is_over_with_it(cast: Cast) -> None
     accounts.set_password(account=cast.bob.account, password="another battery staple")
     with pytest.raises(Unauthorized):
         sessions.authenticate(sessions.open(shown, method="password").access)
+
+
+def test_the_oldest_of_too_many_sessions_end(cast: Cast, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sessions, "MOST", 3)
+    others = sessions.open(cast.alice.account, method="test")
+    made = [sessions.open(cast.bob.account, method="test") for _ in range(5)]
+    assert {row.pk for row in sessions.of(cast.bob.account)} == {tokens.session_id for tokens in made[2:]}
+    for tokens in made[:2]:
+        with pytest.raises(Unauthorized):
+            sessions.authenticate(tokens.access)
+    assert sessions.authenticate(others.access)
+
+
+def test_many_sessions_end_with_one_invalidation(cast: Cast) -> None:
+    def cost_of(many: int) -> int:
+        made = [sessions.open(cast.bob.account, method="test") for _ in range(many)]
+        assert [sessions.authenticate(tokens.access) for tokens in made]
+        with CaptureQueriesContext(connection) as asked:
+            assert sessions.close_all(cast.bob.account) == many
+        for tokens in made:
+            with pytest.raises(Unauthorized):
+                sessions.authenticate(tokens.access)
+        return len([query for query in asked if "infra_auditentry" not in query["sql"]])
+
+    assert cost_of(12) == cost_of(2)
