@@ -88,7 +88,8 @@ def prove_init(password: str, *, ip: str | None) -> str:
     """
     if is_set_up():
         raise AlreadySetup
-    usage = limits.count(group="init", key=ip, rate=settings.SIGN_IN_IP_RATE) if ip else None
+    where = limits.place(ip)
+    usage = limits.count(group="init", key=where, rate=settings.SIGN_IN_IP_RATE, must=True) if where else None
     if usage is not None and usage.limited:
         raise TooManyRequests(retry_after=usage.reset_seconds)
     if settings.PRODUCTION and not settings.INIT_PASSWORD:

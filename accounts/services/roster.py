@@ -50,8 +50,10 @@ def of(tenant: Tenant, *roles: Role) -> list[Membership]:
 def invite(actor: Membership, *, emails: Sequence[str], role: str, language: str) -> list[Invited]:
     """One result for each address, in their order: what is wrong with one does not hold up the others."""
     _demand_grantable(role)
-    once = {Account.objects.normalize_email(email): email.strip() for email in reversed(emails)}
-    return [_invite(actor, email, role, language) for email in reversed(once.values())]
+    once: dict[str, str] = {}
+    for email in emails:
+        once.setdefault(Account.objects.normalize_email(email), email.strip())
+    return [_invite(actor, email, role, language) for email in once.values()]
 
 
 def change_role(actor: Membership, *, member_id: UUID | str, role: str) -> Membership:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
+from uuid import uuid4
 
 import aiohttp
 import pytest
@@ -13,7 +14,8 @@ from asgiref.sync import sync_to_async
 from accounts.models import Account, Instance, Membership, Session, Tenant
 from accounts.services import instance, sessions, tenants
 from difyproj.asgi import application
-from difyproj.infra import db
+from difyproj.infra import db, limits
+from difyproj.kernel.errors import ServiceUnavailable, TooManyRequests
 from difyproj.testing.browser import Browser, set_cookies
 from difyproj.testing.cast import PASSWORD, Cast
 from difyproj.testing.console import signed_in
@@ -143,6 +145,26 @@ async def test_the_version_is_told_and_nobody_is_asked_for_a_newer_one(empty: Br
     assert set(told) == {"version", "release_date", "release_notes", "can_auto_update", "features"}
     assert (told["version"], told["can_auto_update"]) == (settings.APP_VERSION, False)
     assert (await empty.get("/ping")).json() == {"result": "pong"}
+
+
+async def test_nobody_is_told_how_many_workspaces_there_are(house: Served, cast: Cast) -> None:
+    told = (await Browser(house).get("/system-features")).json()
+    assert told["license"]["workspaces"]["size"] == 0
+
+
+async def test_the_init_password_is_not_guessed_from_a_network_or_uncounted(
+    empty: Browser, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.INIT_PASSWORD, settings.SIGN_IN_IP_RATE = "the operator's own", "3/h"
+    prove, network = sync_to_async(instance.prove_init), f"2001:db8:0:{uuid4().hex[:4]}"
+    for number in range(3):
+        with pytest.raises(instance.InitValidateFailed):
+            await prove("wrong", ip=f"{network}::{number}")
+    with pytest.raises(TooManyRequests):
+        await prove(settings.INIT_PASSWORD, ip=f"{network}:1:2:3:4")
+    monkeypatch.setattr(limits, "_usage", lambda *_, **__: None)
+    with pytest.raises(ServiceUnavailable):
+        await prove(settings.INIT_PASSWORD, ip=f"{network}::7")
 
 
 async def test_members_see_their_workspaces_limits_and_what_it_uses(house: Served, cast: Cast) -> None:
