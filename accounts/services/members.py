@@ -69,8 +69,19 @@ def _load(account_id: UUID) -> Membership | None:
 
 
 @receiver((post_save, post_delete), sender=Membership, dispatch_uid="forget_memberships")
-@receiver((post_save, post_delete), sender=Tenant, dispatch_uid="forget_memberships_of_tenant")
-@receiver((post_save, post_delete), sender=Account, dispatch_uid="forget_memberships_of_account")
-def _forget(**_: Any) -> None:
-    _current.invalidate(None)
-    _member.invalidate(None)
+def _forget_membership(instance: Membership, **_: Any) -> None:
+    _current.invalidate(instance.account_id)
+    _member.invalidate((instance.account_id, instance.tenant_id))
+
+
+@receiver(post_save, sender=Account, dispatch_uid="forget_membership_of_account")
+def _forget_account(instance: Account, created: bool = False, **_: Any) -> None:
+    """Its row is part of what is remembered. A deleted account's memberships are deleted with it, and say so."""
+    if not created:
+        _current.invalidate(instance.pk)
+
+
+@receiver(post_save, sender=Tenant, dispatch_uid="forget_memberships_of_tenant")
+def _forget_tenant(created: bool = False, **_: Any) -> None:
+    if not created:
+        _current.invalidate(None)

@@ -6,6 +6,7 @@ A session's row is remembered for a while; deleting it, or changing its account,
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -29,6 +30,7 @@ SUBJECTS: Final = {SessionScope.CONSOLE: "Console API Passport", SessionScope.WE
 CSRF_SUBJECT: Final = "CSRF"
 LIVELY: Final = (AccountStatus.ACTIVE, AccountStatus.UNINITIALIZED)
 MOST: Final = 50
+DECISIVE: Final = frozenset({"status", "password"})
 TOUCH: Final = timedelta(minutes=1)
 
 
@@ -215,5 +217,7 @@ def _print_of(account: Account) -> str:
 
 
 @receiver((post_save, post_delete), sender=Account, dispatch_uid="forget_sessions_of_account")
-def _forget_sessions(**_: Any) -> None:
-    _standings.invalidate(None)
+def _forget_sessions(created: bool = False, update_fields: Collection[str] | None = None, **_: Any) -> None:
+    """Where what sessions depend on may have changed: a new picture or name ends nobody's."""
+    if not created and (update_fields is None or not DECISIVE.isdisjoint(update_fields)):
+        _standings.invalidate(None)

@@ -11,10 +11,10 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
-from accounts.models import Account
-from accounts.services import accounts, sessions
+from accounts.models import Account, Tenant
+from accounts.services import accounts, members, profile, sessions, tenants
 from difyproj.kernel.errors import Unauthorized
-from difyproj.testing.cast import PASSWORD, Cast
+from difyproj.testing.cast import PASSWORD, Cast, Person
 
 
 def test_a_password_that_is_changed_without_the_services_ends_every_session(
@@ -75,4 +75,58 @@ def test_many_sessions_end_with_one_invalidation(cast: Cast) -> None:
                 sessions.authenticate(tokens.access)
         return len([query for query in asked if "infra_auditentry" not in query["sql"]])
 
+    cost_of(2)
     assert cost_of(12) == cost_of(2)
+
+
+def _statements(*people: Person) -> int:
+    """What it costs to learn who these people are and where they work."""
+    with CaptureQueriesContext(connection) as asked:
+        for person in people:
+            members.current(person.account.pk)
+            members.is_member(person.account.pk, person.tenant.pk)
+    return len(asked)
+
+
+def test_an_edit_of_a_profile_makes_nobody_else_forgotten(cast: Cast) -> None:
+    tokens = [sessions.open(person.account, method="test") for person in (cast.alice, cast.eve)]
+    assert [sessions.authenticate(one.access) for one in tokens] and _statements(cast.alice, cast.eve)
+    profile.set_timezone(cast.alice.account, "Asia/Shanghai")
+    with CaptureQueriesContext(connection) as asked:
+        assert [sessions.authenticate(one.access) for one in tokens]
+    assert (len(asked), _statements(cast.eve), _statements(cast.alice)) == (0, 0, 1)
+    assert members.current(cast.alice.account.pk).account.timezone == "Asia/Shanghai"
+
+
+def test_a_new_role_is_known_at_once_and_only_that_member_is_forgotten(cast: Cast) -> None:
+    assert _statements(cast.alice, cast.bob, cast.eve)
+    tenants.change_role(membership=cast.bob.membership, role="admin")
+    assert _statements(cast.alice, cast.eve) == 0
+    assert members.current(cast.bob.account.pk).role == "admin"
+    tenants.remove_member(membership=cast.bob.membership)
+    assert not members.is_member(cast.bob.account.pk, cast.bob.tenant.pk)
+
+
+def test_an_archived_or_deleted_workspace_is_known_at_once(cast: Cast) -> None:
+    assert _statements(cast.alice, cast.bob)
+    tenant = Tenant.objects.get(pk=cast.alice.tenant.pk)
+    tenant.status = "archived"
+    tenant.save()
+    for person in (cast.alice, cast.bob):
+        with pytest.raises(members.NoTenant):
+            members.current(person.account.pk)
+    tenant.delete()
+    for person in (cast.alice, cast.bob):
+        assert not members.is_member(person.account.pk, person.tenant.pk)
+        with pytest.raises(members.NoTenant):
+            members.chosen(person.account.pk)
+
+
+def test_a_suspended_accounts_access_token_is_refused_in_every_cache(cast: Cast) -> None:
+    made = sessions.open(cast.bob.account, method="test")
+    assert sessions.authenticate(made.access)
+    row = Account.objects.get(pk=cast.bob.account.pk)
+    row.status = "banned"
+    row.save(update_fields=["status"])
+    with pytest.raises(Unauthorized):
+        sessions.authenticate(made.access)
