@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from django.conf import settings
+
 from apps.services import app_removal
 from difyproj.infra.jobs import Job, Retry
 
-PAUSE_SECONDS = 2.0
+SHORTEST_PAUSE_SECONDS = 15.0
 
 
 class Removal(Job):
@@ -14,5 +16,7 @@ class Removal(Job):
 
     def run(self) -> None:
         if app_removal.is_busy(self.target_id):
-            raise Retry("A run of the app still goes on.", after=PAUSE_SECONDS)
+            # All pauses together are longer than the longest run.
+            pause = max(SHORTEST_PAUSE_SECONDS, 2 * settings.APP_MAX_EXECUTION_TIME / self.max_attempts)
+            raise Retry("A run of the app still goes on.", after=pause)
         app_removal.carry_out(self.target_id, self.progress)

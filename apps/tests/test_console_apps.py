@@ -7,11 +7,15 @@ from typing import Any
 import aiohttp
 import pytest
 from asgiref.sync import sync_to_async
+from pytest_django import Settings
 
 from accounts.models import DefaultModel, Tag, TagBinding
 from apps.models import ApiToken, App, AppStar, AppStatus, Conversation, DoomedBytes, EndUser, Message, Run, Site, UploadFile
-from apps.services import app_removal, tokens
+from apps.services import app_removal, apps, tokens
+from apps.tasks.removal import Removal
 from difyproj.infra import jobs
+from difyproj.infra.models import Job as JobRow
+from difyproj.testing.cast import Cast
 from difyproj.testing.served import Key
 from difyproj.testing.upstream import Script
 
@@ -298,3 +302,17 @@ async def test_a_run_of_a_removed_app_is_stopped_and_its_rows_wait_for_its_end(c
     assert b"message_end" in rest
     await sync_to_async(jobs.run_waiting)("apps.removal", due_only=False)
     assert not await App.objects.filter(pk=house.chat.app.pk).aexists()
+
+
+@pytest.mark.parametrize("longest", [1, 1200, 1_000_000])
+def test_a_removal_waits_for_the_longest_run(cast: Cast, settings: Settings, longest: int) -> None:
+    settings.APP_MAX_EXECUTION_TIME = longest
+    app = apps.create(tenant=cast.alice.tenant, name="Busy", mode="chat")
+    Run.objects.create(tenant=app.tenant, app=app, tier="service", status="running")
+    app_removal.begin(app, by=cast.alice.account.pk)
+    removal = Removal(JobRow.objects.get(kind="apps.removal"))
+    with pytest.raises(jobs.Retry) as again:
+        removal.run()
+    assert again.value.after is not None
+    assert again.value.after * (removal.max_attempts - 1) > longest
+    assert App.objects.filter(pk=app.pk).exists()
