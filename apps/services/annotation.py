@@ -106,8 +106,8 @@ def count(app: App) -> int:
 
 
 def everything(app: App) -> list[Annotation]:
-    """All annotations of the app, for an export."""
-    return list(_of(app))
+    """The app's annotations for an export, newest first, as many as one answer holds."""
+    return list(_of(app)[: settings.EXPORT_MAX_ROWS])
 
 
 def hits(annotation: Annotation, *, page: int, limit: int) -> Page[AnnotationHit]:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
+from django.conf import settings
+from django.db import OperationalError, connection, transaction
 from django.db.models import Count, Exists, OuterRef, Q, QuerySet
 
 from accounts.models import Account
@@ -20,6 +23,12 @@ from .conversations import SORTS, ConversationNotFound
 from .messages import MessageNotFound
 
 TIME_FORMAT = "%Y-%m-%d %H:%M"
+CANCELLED = "57014"
+"""PostgreSQL's code for a statement that took longer than it may."""
+
+
+class SearchTooSlow(InvalidParam):
+    default_message = "The search takes too long. Please choose a shorter span of time, or another keyword."
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,10 +66,30 @@ def parse_time(value: str, timezone: str, *, field: str) -> datetime | None:
 
 
 def conversations(app: App, filters: Filters, *, page: int, limit: int) -> Page[Conversation]:
-    """One page of the app's logged conversations with their end users."""
+    """One page of the app's logged conversations with their end users. Raises SearchTooSlow."""
     rows = Conversation.objects.for_tenant(app.tenant_id).filter(app=app).logged().select_related("end_user")
     sort = filters.sort_by if filters.sort_by in SORTS else "-created_at"
-    return page_of(_narrowed(rows, filters).order_by(sort, "-id"), page=page, limit=limit)
+    found = _narrowed(rows, filters).order_by(sort, "-id")
+    with _limited() if filters.keyword else nullcontext():
+        return page_of(found, page=page, limit=limit)
+
+
+@contextmanager
+def _limited() -> Iterator[None]:
+    """A keyword is looked for in every text there is: on PostgreSQL, which serves everybody else, for so long only."""
+    if connection.vendor != "postgresql":
+        yield
+        return
+    try:
+        with transaction.atomic():
+            with connection.cursor() as cursor:
+                milliseconds = max(1, round(settings.LOG_SEARCH_SECONDS * 1000))
+                cursor.execute("SELECT set_config('statement_timeout', %s, true)", [str(milliseconds)])
+            yield
+    except OperationalError as error:
+        if getattr(error.__cause__, "sqlstate", None) != CANCELLED:
+            raise
+        raise SearchTooSlow(params="keyword") from error
 
 
 def _narrowed(rows: QuerySet[Conversation], filters: Filters) -> QuerySet[Conversation]:
@@ -112,10 +141,10 @@ def message(app: App, message_id: UUID | str) -> Message:
 
 
 def feedbacks(app: App, *, from_source: str = "", rating: str = "") -> list[Feedback]:
-    """All feedback of the app's published use, newest first."""
+    """The feedback of the app's published use for an export, newest first, as much as one answer holds."""
     rows = Feedback.objects.for_tenant(app.tenant_id).filter(app=app)
     chosen = {name: value for name, value in (("from_source", from_source), ("rating", rating)) if value}
-    return list(rows.filter(**chosen).order_by("-created_at", "-id"))
+    return list(rows.filter(**chosen).order_by("-created_at", "-id")[: settings.EXPORT_MAX_ROWS])
 
 
 def facts_of(rows: Sequence[Conversation]) -> dict[UUID, Facts]:

@@ -7,6 +7,7 @@ from typing import Any
 import aiohttp
 import pytest
 from asgiref.sync import sync_to_async
+from django.test.utils import override_settings
 
 from apps.models import Annotation, AnnotationHit, UploadFile
 from apps.services import annotation
@@ -108,6 +109,13 @@ async def test_everything_is_exported(house: Served, bob: TierClient) -> None:
     await bob.post(at(house.chat), PAIR)
     (row,) = (await bob.get(at(house.chat, "/export"))).json()["data"]
     assert (row["question"], row["answer"]) == ("Where are you?", "Here.")
+
+
+@override_settings(EXPORT_MAX_ROWS=2)
+async def test_an_export_gives_the_newest_that_one_answer_holds(house: Served, bob: TierClient) -> None:
+    made = [(await bob.post(at(house.chat), {**PAIR, "question": f"Where? {number}"})).json()["id"] for number in range(3)]
+    rows = (await bob.get(at(house.chat, "/export"))).json()["data"]
+    assert [row["id"] for row in rows] == [made[2], made[1]]
 
 
 async def test_the_hits_of_an_annotation_are_told(house: Served, bob: TierClient) -> None:

@@ -7,8 +7,13 @@ from typing import Any
 
 import pytest
 from asgiref.sync import sync_to_async
+from django.db import connection
+from django.db.models import BooleanField, Q
+from django.db.models.expressions import RawSQL
+from django.test.utils import override_settings
 
 from apps.models import Conversation, Feedback, Message
+from apps.services import logs
 from difyproj.kernel import clock
 from difyproj.testing.console import TierClient, signed_in
 from difyproj.testing.queries import queries_of
@@ -189,3 +194,32 @@ async def test_the_list_costs_the_same_however_long_it_is(house: Served, alice: 
     many = await queries_of(alice.get, chats(house))
     assert many == few
     assert many <= 8
+
+
+@override_settings(EXPORT_MAX_ROWS=1)
+async def test_an_export_of_feedback_gives_the_newest_that_one_answer_holds(house: Served, alice: TierClient) -> None:
+    path = f"/apps/{house.chat.app.pk}/feedbacks"
+    for query in ("First?", "Second?"):
+        made = await asked(house, query)
+        await alice.post(path, {"message_id": made["id"], "rating": "like"})
+    assert [row["message_id"] for row in (await alice.get(f"{path}/export")).json()["data"]] == [made["id"]]
+
+
+@pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite knows no time limit of a statement")
+async def test_a_search_that_takes_too_long_is_refused_and_harms_nobody(
+    house: Served, alice: TierClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await asked(house)
+    sleeping = Q(RawSQL("pg_sleep(60) IS NULL", (), output_field=BooleanField()))
+    with override_settings(LOG_SEARCH_SECONDS=0.1), monkeypatch.context() as patch:
+        patch.setattr(logs, "_mentions", lambda keyword: sleeping)
+        answer = await alice.get(chats(house), keyword="love")
+        assert (answer.status, answer.json()["code"], answer.json()["params"]) == (400, "invalid_param", "keyword")
+    assert (await alice.get(chats(house), keyword="love")).json()["total"] == 1
+    assert await sync_to_async(time_limit)() == "0"
+
+
+def time_limit() -> str:
+    with connection.cursor() as cursor:
+        cursor.execute("SHOW statement_timeout")
+        return str(cursor.fetchone()[0])
