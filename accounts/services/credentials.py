@@ -154,12 +154,6 @@ def masked(credential: ModelCredential) -> dict[str, str]:
     return {name: value if name in plain else secrets.mask(value) for name, value in get_values(credential).items()}
 
 
-def list_for(tenant: Tenant, provider: str, *, model_type: str = "", model: str = "") -> list[Credential]:
-    """Enabled credentials for a call, opened: the custom model's own where it has any, otherwise the provider-wide ones."""
-    own, wide = usable(tenant, provider, model_type=model_type, model=model)
-    return opened(own or wide)
-
-
 def usable(
     tenant: Tenant, provider: str, *, model_type: str = "", model: str = ""
 ) -> tuple[list[ModelCredential], list[ModelCredential]]:

@@ -52,12 +52,15 @@ class Caller:
     session_id: UUID
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Standing:
+    """What is remembered of a session. ``used_at`` moves on with each use that is noted."""
+
     account_id: UUID
     scope: str
     status: str
     expires_at: datetime
+    used_at: datetime | None
 
 
 _standings: Cached[_Standing | None] = Cached("sessions", ttl=60.0, max_entries=20_000)
@@ -102,24 +105,19 @@ def renew(refresh: str, *, scope: str = SessionScope.CONSOLE, ip: str | None = N
 
 
 def authenticate(access: str, *, scope: str = SessionScope.CONSOLE) -> Caller:
-    """Who presents this access token; no query while warm. Raises Unauthorized."""
+    """Who presents this access token; no query while warm, but a note of the use once a minute. Raises Unauthorized."""
     claims = _claims(access, SUBJECTS[SessionScope(scope)])
     session_id, account_id = ids.parse(claims.get("session_id")), ids.parse(claims.get("user_id"))
-    if session_id is None or account_id is None or not is_alive(session_id, account_id, scope=scope):
+    standing = _standing_of(session_id, account_id, scope) if session_id and account_id else None
+    if session_id is None or account_id is None or standing is None:
         raise Unauthorized("The session has ended. Please sign in again.")
+    _note_use(session_id, standing)
     return Caller(account_id, session_id)
 
 
 def is_alive(session_id: UUID, account_id: UUID, *, scope: str = SessionScope.CONSOLE) -> bool:
     """Whether the session goes on and its account may use it."""
-    standing = _standings.get(session_id, lambda: _load(session_id))
-    return (
-        standing is not None
-        and standing.account_id == account_id
-        and standing.scope == scope
-        and standing.status in LIVELY
-        and standing.expires_at > clock.now()
-    )
+    return _standing_of(session_id, account_id, scope) is not None
 
 
 def csrf_is_valid(csrf: str, account_id: UUID) -> bool:
@@ -160,13 +158,6 @@ def forget_expired() -> int:
     return Session.objects.filter(expires_at__lte=clock.now()).delete()[0]
 
 
-def touch(session_id: UUID) -> None:
-    """Note that the session is used, at most once a minute."""
-    now = clock.now()
-    stale = Q(last_used_at__isnull=True) | Q(last_used_at__lt=now - TOUCH)
-    Session.objects.filter(stale, pk=session_id).update(last_used_at=now)
-
-
 def _end(rows: QuerySet[Session]) -> int:
     """How many there were. One invalidation, be they ever so many."""
     keys = list(rows.values_list("pk", flat=True))
@@ -204,11 +195,29 @@ def _claims(token: str, subject: str) -> dict[str, Any]:
     return claims
 
 
+def _standing_of(session_id: UUID, account_id: UUID, scope: str) -> _Standing | None:
+    """Of a session that goes on, is this account's and for this scope."""
+    standing = _standings.get(session_id, lambda: _load(session_id))
+    if standing is None or (standing.account_id, standing.scope) != (account_id, scope):
+        return None
+    return standing if standing.status in LIVELY and standing.expires_at > clock.now() else None
+
+
+def _note_use(session_id: UUID, standing: _Standing) -> None:
+    """At most once a minute."""
+    now = clock.now()
+    if standing.used_at is not None and standing.used_at > now - TOUCH:
+        return
+    standing.used_at = now
+    stale = Q(last_used_at__isnull=True) | Q(last_used_at__lt=now - TOUCH)
+    Session.objects.filter(stale, pk=session_id).update(last_used_at=now)
+
+
 def _load(session_id: UUID) -> _Standing | None:
     row = Session.objects.filter(pk=session_id).select_related("account").first()
     if row is None or row.password_print != _print_of(row.account):
         return None
-    return _Standing(row.account_id, row.scope, row.account.status, row.expires_at)
+    return _Standing(row.account_id, row.scope, row.account.status, row.expires_at, row.last_used_at)
 
 
 def _print_of(account: Account) -> str:

@@ -13,9 +13,16 @@ from accounts.models import ModelCredential, Tenant
 from accounts.services import credentials, data_keys
 from difyproj.kernel import secrets
 from difyproj.kernel.errors import InvalidParam
+from difyproj.model_runtime.base import Credential
 from difyproj.testing.cast import Cast
 
 SECRET = "sk-live-0123456789abcdefghij"
+
+
+def for_call(tenant: Tenant, provider: str, *, model_type: str = "", model: str = "") -> list[Credential]:
+    """Opened: the custom model's own where it has any, otherwise the provider-wide ones."""
+    own, wide = credentials.usable(tenant, provider, model_type=model_type, model=model)
+    return credentials.opened(own or wide)
 
 
 def store(cast: Cast, *, name: str = "default", model_type: str = "", model: str = "") -> ModelCredential:
@@ -49,11 +56,11 @@ def test_a_dump_of_the_database_holds_no_plaintext(cast: Cast, settings: Setting
 
 def test_what_was_stored_comes_back_for_a_call_and_masked_for_people(cast: Cast) -> None:
     row = store(cast)
-    (credential,) = credentials.list_for(cast.alice.tenant, "openai")
+    (credential,) = for_call(cast.alice.tenant, "openai")
     assert (credential.id, credential.values) == (str(row.pk), {"openai_api_key": SECRET})
     assert SECRET not in repr(credential)
     assert SECRET not in credentials.masked(row)["openai_api_key"]
-    assert credentials.list_for(cast.eve.tenant, "openai") == []
+    assert for_call(cast.eve.tenant, "openai") == []
 
 
 def test_one_tenants_leaked_data_key_does_not_open_anothers_credentials(cast: Cast) -> None:
@@ -75,9 +82,9 @@ def test_a_sealed_value_or_key_that_is_moved_to_another_row_does_not_open(cast: 
 
 def test_a_custom_models_own_credential_goes_before_the_providers(cast: Cast) -> None:
     wide, own = store(cast), store(cast, model_type="llm", model="my-model")
-    ids = [item.id for item in credentials.list_for(cast.alice.tenant, "openai", model_type="llm", model="my-model")]
+    ids = [item.id for item in for_call(cast.alice.tenant, "openai", model_type="llm", model="my-model")]
     assert ids == [str(own.pk)]
-    assert [item.id for item in credentials.list_for(cast.alice.tenant, "openai")] == [str(wide.pk)]
+    assert [item.id for item in for_call(cast.alice.tenant, "openai")] == [str(wide.pk)]
     with pytest.raises(InvalidParam):
         store(cast, name="half", model="no-type")
     with pytest.raises(IntegrityError), transaction.atomic():
@@ -87,13 +94,13 @@ def test_a_custom_models_own_credential_goes_before_the_providers(cast: Cast) ->
 def test_several_credentials_are_listed_oldest_first_without_the_disabled(cast: Cast) -> None:
     first, second, third = store(cast, name="a"), store(cast, name="b"), store(cast, name="c")
     credentials.update(credential=second, enabled=False)
-    assert [item.id for item in credentials.list_for(cast.alice.tenant, "openai")] == [str(first.pk), str(third.pk)]
+    assert [item.id for item in for_call(cast.alice.tenant, "openai")] == [str(first.pk), str(third.pk)]
     with pytest.raises(credentials.CredentialNameTaken):
         store(cast, name="a")
     with pytest.raises(credentials.CredentialNameTaken):
         credentials.update(credential=first, name="c")
     credentials.delete(credential=first)
-    assert [item.id for item in credentials.list_for(cast.alice.tenant, "openai")] == [str(third.pk)]
+    assert [item.id for item in for_call(cast.alice.tenant, "openai")] == [str(third.pk)]
 
 
 def test_a_mask_that_is_sent_back_keeps_the_secret(cast: Cast) -> None:
@@ -141,7 +148,7 @@ def test_the_list_for_a_call_costs_one_query(cast: Cast, django_assert_num_queri
     store(cast)
     tenant = Tenant.objects.get(pk=cast.alice.tenant.pk)
     with django_assert_num_queries(1):
-        credentials.list_for(tenant, "openai")
+        for_call(tenant, "openai")
 
 
 class TestKeyRotation:

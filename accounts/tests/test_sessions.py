@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from datetime import timedelta
 
 import pytest
 from django.contrib.auth.management.commands import changepassword
@@ -11,8 +12,9 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
-from accounts.models import Account, Tenant
+from accounts.models import Account, Session, SessionScope, Tenant
 from accounts.services import accounts, members, profile, sessions, tenants
+from difyproj.kernel import clock
 from difyproj.kernel.errors import Unauthorized
 from difyproj.testing.cast import PASSWORD, Cast, Person
 
@@ -130,3 +132,25 @@ def test_a_suspended_accounts_access_token_is_refused_in_every_cache(cast: Cast)
     row.save(update_fields=["status"])
     with pytest.raises(Unauthorized):
         sessions.authenticate(made.access)
+
+
+def test_the_use_of_a_session_is_noted_once_a_minute_and_costs_nothing_in_between(cast: Cast) -> None:
+    made = sessions.open(cast.bob.account, method="test")
+    long_ago = clock.now() - timedelta(hours=1)
+    rows = Session.objects.filter(pk=made.session_id)
+    rows.update(last_used_at=long_ago)
+    assert sessions.authenticate(made.access)
+    assert rows.filter(last_used_at__gt=long_ago).exists()
+    rows.update(last_used_at=long_ago)
+    with CaptureQueriesContext(connection) as asked:
+        assert sessions.authenticate(made.access)
+    assert (len(asked), rows.get().last_used_at) == (0, long_ago)
+
+
+def test_what_is_refused_is_no_use_of_a_session(cast: Cast) -> None:
+    made = sessions.open(cast.bob.account, method="test")
+    long_ago = clock.now() - timedelta(hours=1)
+    Session.objects.update(last_used_at=long_ago)
+    with pytest.raises(Unauthorized):
+        sessions.authenticate(made.access, scope=SessionScope.WEB_APP)
+    assert Session.objects.get().last_used_at == long_ago

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from accounts.api.fields import MomentField
@@ -120,6 +121,7 @@ class MemberRecord(serializers.ModelSerializer[Membership]):
         found: str | None = self.context["avatars"].get(membership.account_id)
         return found
 
+    @extend_schema_field(RoleRecord(many=True))
     def get_roles(self, membership: Membership) -> list[dict[str, str]]:
         return [{"id": membership.role, "name": membership.role}]
 

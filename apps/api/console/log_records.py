@@ -82,6 +82,7 @@ class ChatLogRecord(LineRecord):
         """The first question; what a person recognises the conversation by."""
         return line.facts.first.query if line.facts.first else ""
 
+    @extend_schema_field(StatusCount)
     def get_status_count(self, line: Line) -> dict[str, int]:
         return {"success": line.facts.messages - line.facts.failed, "failed": line.facts.failed, "partial_success": 0}
 
