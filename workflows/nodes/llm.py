@@ -83,7 +83,13 @@ class LlmNode(Node[LlmData]):
                 yield piece
         usage = await call.close(ctx.ports.models)
         thoughts = "".join(reasoning.reasoning) if isinstance(reasoning, SeparatedReasoning) else ""
-        yield _done(model, request, "".join(text), thoughts, call.finish_reason, usage, wanted)
+        done = _done("".join(text), thoughts, call.finish_reason, usage, wanted)
+        if isinstance(ctx.data, PreparedLlmData):
+            # Nobody is shown this graph's nodes, and a whole conversation would go into the log with each question.
+            yield done
+        else:
+            process_data = model_call.process_data(model, request.messages, done.outputs["usage"], call.finish_reason)
+            yield replace(done, process_data=process_data)
 
 
 async def _request(ctx: NodeContext[LlmData]) -> ModelRequest:
@@ -135,27 +141,17 @@ def _asking_for(ctx: NodeContext[LlmData], request: ModelRequest, schema: Mappin
     return replace(request, messages=messages, response_schema=schema)
 
 
-def _done(
-    model: ModelChoice,
-    request: ModelRequest,
-    text: str,
-    reasoning: str,
-    finish_reason: str,
-    usage: Usage,
-    schema: Mapping[str, Any] | None,
-) -> Done:
-    cost = model_call.spent(usage)
+def _done(text: str, reasoning: str, finish_reason: str, usage: Usage, schema: Mapping[str, Any] | None) -> Done:
     outputs: dict[str, Any] = {
         "text": text,
         "reasoning_content": reasoning,
-        "usage": cost,
+        "usage": model_call.spent(usage),
         "finish_reason": finish_reason,
         "files": [],
     }
     if schema is not None:
         outputs["structured_output"] = _read(text, schema)
-    process_data = model_call.process_data(model, request.messages, cost, finish_reason)
-    return Done(outputs=outputs, process_data=process_data, usage=usage)
+    return Done(outputs=outputs, usage=usage)
 
 
 def _read(text: str, schema: Mapping[str, Any]) -> Any:
