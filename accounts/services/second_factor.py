@@ -16,10 +16,12 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 from urllib.parse import quote, urlencode
 
+import qrcode
 from allauth.mfa.models import Authenticator
 from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.db.models import Q
+from qrcode.image.svg import SvgPathImage
 
 from accounts.models import Account
 from accounts.services import accounts
@@ -247,9 +249,5 @@ def _row(account: Account) -> bytes:
 
 def _svg(text: str) -> str:
     picture = io.BytesIO()
-    # Here and not above: with the imaging library behind it, it is 4 MB of every process.
-    import qrcode
-    from qrcode.image.svg import SvgPathImage
-
     qrcode.make(text, image_factory=SvgPathImage).save(picture)
     return picture.getvalue().decode()
