@@ -64,7 +64,7 @@ async def seen(forwarded: list[str], settings: Settings) -> str:
     await sync_to_async(config.load)()
     headers = [(b"x-forwarded-for", b"198.51.100.4")]
     scope = {"type": "http", "asgi": {"version": "3.0"}, "client": ("127.0.0.1", 5), "headers": headers}
-    await config.loaded_app(scope, None, None)  # type: ignore[arg-type]
+    await config.loaded_app(scope, None, None)
     return str(found[0])
 
 
