@@ -44,14 +44,6 @@ PAGES = [
     "drf_spectacular_sidecar",
     "channels",
 ]
-    "daphne",
-    "unfold",
-    "unfold.contrib.filters",
-    "rest_framework",
-    "drf_spectacular",
-    "drf_spectacular_sidecar",
-    "channels",
-]
 INSTALLED_APPS = [
     *(() if IS_WORKER else PAGES),
     ADMIN,
