@@ -24,6 +24,9 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 # Nothing of the tests' own surroundings reaches the servers.
 KEPT_VARIABLES = ("PATH", "HOME", "LANG", "TMPDIR", "VIRTUAL_ENV")
 START_SECONDS = 60.0
+# Ports of this process: 400 of them, in one of 50 places.
+FIRST_PORT, PORTS = 12_000, 400
+_ports = iter(range(FIRST_PORT + os.getpid() % 50 * PORTS, FIRST_PORT + (os.getpid() % 50 + 1) * PORTS))
 
 
 class NotStarted(Exception):
@@ -172,10 +175,16 @@ def installation(
 
 
 def free_port() -> int:
-    """A TCP port that nobody listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A TCP port that nobody listens on now, and that nobody gets by chance: each process of the suite has ports of its own,
+    below those that the system hands out for outgoing connections."""
+    for port in _ports:
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return port
+    raise NotStarted("This process has used all its ports.")
 
 
 def _administer(server: str, sql: str) -> None:
