@@ -13,18 +13,7 @@ class MoreLikeThisDisabled(Forbidden):
     default_message = "The 'More like this' feature is disabled. Please refresh your page."
 
 
-class QuestionsDisabled(Forbidden):
-    code = "app_suggested_questions_after_answer_disabled"
-    default_message = "Suggested questions after an answer are disabled. Please refresh your page."
-
-
 def demand_more_like_this(app: App) -> None:
     """Raises MoreLikeThisDisabled."""
     if not apps.configuration(app).more_like_this.enabled:
         raise MoreLikeThisDisabled
-
-
-def demand_suggested_questions(app: App) -> None:
-    """Raises QuestionsDisabled."""
-    if not apps.configuration(app).suggested_questions_after_answer.enabled:
-        raise QuestionsDisabled

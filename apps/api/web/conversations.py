@@ -10,7 +10,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from apps import generation
-from apps.services import conversations, features, messages, pins, saved_messages
+from apps.services import conversations, messages, pins, saved_messages
 from difyproj.kernel.errors import DomainError, NotCompletionApp
 from difyproj.tiers import throttling
 from difyproj.tiers.actions import Deferred
@@ -88,7 +88,6 @@ class SuggestedQuestions(WebViewSet):
     @extend_schema(operation_id="getSuggestedQuestions", responses=records.QuestionsRecord)
     def list(self, request: Request, message_id: str) -> Deferred:
         message = messages.get(self.end_user, message_id)
-        features.demand_suggested_questions(self.app)
         throttling.check_visitor(self.visit, self.ip, request, group=SMALL_CALLS)
         plan = generation.plan_questions(self.app, message)
 
