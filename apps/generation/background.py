@@ -66,9 +66,7 @@ class Background:
         """Let running answers end for a moment, end the rest with what they have, then give everything back."""
         self._forget_signals()
         await self._drain()
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.gather(*(loop.end(task) for task in self._tasks))
         await titles.settle(SETTLE_SECONDS)
         await self._caches.stop()
         await self._heartbeat.stop()

@@ -21,6 +21,7 @@ from difyproj.kernel.clock import monotonic
 
 from . import backends
 from .leases import Run
+from .loop import end
 from .models import CacheVersion
 
 logger = logging.getLogger(__name__)
@@ -187,8 +188,7 @@ class CacheWatch:
         if self._cancel is not None:
             self._cancel()
         if self._task is not None:
-            self._task.cancel()
-            await asyncio.wait((self._task,))
+            await end(self._task)
             self._task = None
 
     async def _poll(self) -> None:

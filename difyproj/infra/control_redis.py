@@ -15,7 +15,7 @@ from difyproj.kernel import jsonio
 from difyproj.kernel.ids import new_id
 
 from .control import Listener, MemoryControl, Payload
-from .loop import spawn
+from .loop import end, spawn
 from .redis_client import BLOCK_SECONDS
 
 logger = logging.getLogger(__name__)
@@ -57,8 +57,7 @@ class RedisControl:
 
     async def aclose(self) -> None:
         if self._task is not None:
-            self._task.cancel()
-            await asyncio.wait((self._task,))
+            await end(self._task)
         await self._here.aclose()
 
     def _publish(self, topic: str, message: bytes) -> None:

@@ -14,7 +14,7 @@ from difyproj.kernel.ids import new_id
 
 from .event_log import Follower, RunLog
 from .event_log_stream import Stream, rows_of
-from .loop import spawn
+from .loop import end, spawn
 from .redis_client import BLOCK_SECONDS
 
 E = TypeVar("E")
@@ -61,8 +61,7 @@ class Mirrors(Generic[E]):
     async def aclose(self) -> None:
         if self._task is None:
             return
-        self._task.cancel()
-        await asyncio.gather(self._task, return_exceptions=True)
+        await end(self._task)
         self._task = None
 
     async def _load(self, run_id: UUID) -> _Mirror[E] | None:

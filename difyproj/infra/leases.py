@@ -18,6 +18,7 @@ from difyproj.kernel import clock
 from difyproj.kernel.ids import new_id
 
 from . import this_host
+from .loop import end
 from .models import Process
 
 logger = logging.getLogger(__name__)
@@ -146,8 +147,7 @@ class Heartbeat:
     async def stop(self) -> None:
         if self._task is None:
             return
-        self._task.cancel()
-        await asyncio.wait((self._task,))
+        await end(self._task)
         self._task = None
         await self._run(stop)
 

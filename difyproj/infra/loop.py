@@ -10,6 +10,9 @@ from collections.abc import Callable, Coroutine
 from threading import Lock, Thread
 from typing import Any
 
+# One cancellation may be lost in a library that turns it into an error of its own; the next one comes after this.
+CANCEL_AGAIN_SECONDS = 0.5
+
 _lock = Lock()
 _loop: asyncio.AbstractEventLoop | None = None
 _tasks: set[asyncio.Task[Any]] = set()
@@ -41,3 +44,10 @@ def spawn(work: Coroutine[Any, Any, Any], *, name: str | None = None) -> asyncio
     _tasks.add(task)
     task.add_done_callback(_tasks.discard)
     return task
+
+
+async def end(task: asyncio.Task[Any]) -> None:
+    """Cancel ``task`` until it is over, whatever becomes of a single cancellation."""
+    while not task.done():
+        task.cancel()
+        await asyncio.wait((task,), timeout=CANCEL_AGAIN_SECONDS)

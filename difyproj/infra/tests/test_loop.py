@@ -1,0 +1,37 @@
+"""Ending a task of the loop."""
+
+from __future__ import annotations
+
+import asyncio
+
+from difyproj.infra import loop
+
+
+async def test_a_task_that_loses_its_first_cancellation_is_ended_all_the_same() -> None:
+    lost = 0
+
+    async def deaf_at_first() -> None:
+        nonlocal lost
+        while True:
+            try:
+                await asyncio.sleep(60)
+            except asyncio.CancelledError:
+                if lost:
+                    raise
+                lost += 1
+
+    task = asyncio.create_task(deaf_at_first())
+    await asyncio.sleep(0)
+    await asyncio.wait_for(loop.end(task), 10)
+    assert task.cancelled()
+    assert lost == 1
+
+
+async def test_a_task_that_failed_is_ended_without_its_error() -> None:
+    async def fail() -> None:
+        raise ValueError("of its own")
+
+    task = asyncio.create_task(fail())
+    await asyncio.sleep(0)
+    await loop.end(task)
+    assert isinstance(task.exception(), ValueError)
