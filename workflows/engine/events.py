@@ -34,7 +34,17 @@ class Usage(msgspec.Struct, frozen=True, omit_defaults=True):
     time_to_generate: float | None = None
 
 
+class Place(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Where inside a container a node runs. ``kind``: iteration or loop; ``round`` counts from 0."""
+
+    container_id: str
+    kind: str
+    round: int = 0
+
+
 class RunStarted(RunEvent, frozen=True):
+    """``reason``: initial, or resumption after a pause."""
+
     inputs: dict[str, Any] = {}
     created_at: int = 0
     reason: str = "initial"
@@ -48,6 +58,7 @@ class NodeStarted(RunEvent, frozen=True):
     index: int
     created_at: float
     predecessor_node_id: str | None = None
+    place: Place | None = None
 
 
 class TextChunk(RunEvent, frozen=True):
@@ -83,7 +94,20 @@ class SpeechChunk(RunEvent, frozen=True):
     audio: str
 
 
+class Assigned(msgspec.Struct, frozen=True):
+    """A variable that outlives its node (of a conversation or a loop) was given ``value``."""
+
+    scope: str
+    name: str
+    value: Any = None
+
+
 class NodeFinished(RunEvent, frozen=True):
+    """``status``: succeeded, failed, exception (a failure that its strategy handled), stopped or paused.
+
+    ``handle`` is the way it left by and ``assigned`` what it assigned: with ``outputs`` that is all a resumed run needs of it.
+    """
+
     execution_id: str
     node_id: str
     node_type: str
@@ -98,6 +122,115 @@ class NodeFinished(RunEvent, frozen=True):
     process_data: dict[str, Any] | None = None
     error: str | None = None
     usage: Usage | None = None
+    handle: str = "source"
+    assigned: Sequence[Assigned] = ()
+    error_strategy: str = ""
+    place: Place | None = None
+    predecessor_node_id: str | None = None
+    metadata: dict[str, Any] = {}
+
+
+class NodeRetried(RunEvent, frozen=True):
+    """A try failed and another one follows. ``retry_index`` counts the failed tries from 1."""
+
+    execution_id: str
+    node_id: str
+    node_type: str
+    title: str
+    index: int
+    retry_index: int
+    error: str
+    created_at: float
+    finished_at: float
+    elapsed_time: float
+    place: Place | None = None
+    predecessor_node_id: str | None = None
+
+
+class ContainerStarted(RunEvent, frozen=True):
+    """An iteration or loop begins its rounds. ``kind`` names which; ``metadata`` holds its length."""
+
+    container_kind: str
+    node_id: str
+    node_type: str
+    title: str
+    created_at: float
+    inputs: dict[str, Any] = {}
+    metadata: dict[str, Any] = {}
+
+
+class ContainerNext(RunEvent, frozen=True):
+    """Round ``index`` (from 0) of a container begins; ``previous`` is what the round before it gave."""
+
+    container_kind: str
+    node_id: str
+    node_type: str
+    title: str
+    index: int
+    created_at: float
+    previous: Any = None
+
+
+class ContainerFinished(RunEvent, frozen=True):
+    """The rounds of a container are over; its own NodeFinished follows. ``status``: succeeded or failed."""
+
+    container_kind: str
+    node_id: str
+    node_type: str
+    title: str
+    status: str
+    created_at: float
+    finished_at: float
+    elapsed_time: float
+    steps: int
+    inputs: dict[str, Any] = {}
+    outputs: dict[str, Any] = {}
+    metadata: dict[str, Any] = {}
+    error: str | None = None
+    total_tokens: int = 0
+
+
+class HumanInputRequired(RunEvent, frozen=True):
+    """A node waits for a person. ``form`` is its definition (``workflows.engine.node.Form``); the door adds token and id."""
+
+    execution_id: str
+    node_id: str
+    title: str
+    form: dict[str, Any]
+    form_id: str = ""
+    form_token: str | None = None
+    expiration_time: int = 0
+
+
+class HumanInputFilled(RunEvent, frozen=True):
+    node_id: str
+    title: str
+    rendered_content: str
+    action_id: str
+    action_text: str
+    submitted: dict[str, Any] = {}
+
+
+class HumanInputExpired(RunEvent, frozen=True):
+    node_id: str
+    title: str
+    expiration_time: int
+
+
+class RunPaused(RunEvent, frozen=True):
+    """The run waits for people and holds nothing. ``reasons`` holds one HumanInputRequired per waiting form.
+
+    A stream closes after it, unless its reader asked to wait for what comes after the pause.
+    """
+
+    paused_nodes: Sequence[str]
+    reasons: Sequence[HumanInputRequired]
+    outputs: dict[str, Any] = {}
+    answer: str = ""
+    usage: Usage = Usage()
+    elapsed_time: float = 0.0
+    total_steps: int = 0
+    created_at: int = 0
 
 
 class StageChanged(RunEvent, frozen=True):
@@ -120,10 +253,11 @@ class RunFinished(RunEvent, frozen=True):
     total_steps: int = 0
     finished_at: float = 0.0
     finish_reason: str = ""
+    exceptions_count: int = 0
 
 
 class RunFailed(RunEvent, frozen=True):
-    """Terminal for the message modes: the error's code, status and public message."""
+    """Terminal: the error's code, status and public message. ``node_id`` is the node that failed, if one did."""
 
     code: str
     status: int
@@ -132,6 +266,10 @@ class RunFailed(RunEvent, frozen=True):
     usage: Usage = Usage()
     elapsed_time: float = 0.0
     finished_at: float = 0.0
+    outputs: dict[str, Any] = {}
+    total_steps: int = 0
+    exceptions_count: int = 0
+    node_id: str = ""
 
 
 AnyEvent = (
@@ -143,11 +281,33 @@ AnyEvent = (
     | FileProduced
     | SpeechChunk
     | NodeFinished
+    | NodeRetried
+    | ContainerStarted
+    | ContainerNext
+    | ContainerFinished
+    | HumanInputRequired
+    | HumanInputFilled
+    | HumanInputExpired
+    | RunPaused
     | StageChanged
     | RunFinished
     | RunFailed
 )
 TERMINAL = (RunFinished, RunFailed)
+# What a reader is shown only once the rows hold it. Text and reasoning flow between them.
+BOUNDARIES = (
+    RunStarted,
+    NodeStarted,
+    NodeFinished,
+    NodeRetried,
+    ContainerStarted,
+    ContainerNext,
+    ContainerFinished,
+    HumanInputRequired,
+    HumanInputFilled,
+    HumanInputExpired,
+    RunPaused,
+)
 
 Events = AsyncGenerator[RunEvent, None]
 

@@ -5,17 +5,21 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Generic, TypeVar
+from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
 import msgspec
 
-from .events import FileProduced, ReasoningChunk, Usage
+from difyproj.kernel.errors import DomainError
+
+from .events import Events, FileProduced, ReasoningChunk, RunEvent, Usage
 from .pool import VariablePool
 from .ports import Ports
 from .state import RunState
 from .template import Template
 
 Data = TypeVar("Data")
+
+AT_LEAST_ONCE, NEVER_AGAIN = "at_least_once", "never_again"
 
 
 class NodeText(msgspec.Struct, frozen=True):
@@ -36,7 +40,41 @@ class Done:
     handle: str = "source"
 
 
-NodeOutput = NodeText | ReasoningChunk | FileProduced | Done
+class Form(msgspec.Struct, frozen=True):
+    """What a person is asked: rendered Markdown, fields and actions in the DSL's own shapes.
+
+    ``expires_in`` is in seconds; ``delivery`` lists the enabled delivery methods; ``defaults`` are the fields' resolved ones.
+    """
+
+    content: str
+    inputs: Sequence[Mapping[str, Any]] = ()
+    actions: Sequence[Mapping[str, Any]] = ()
+    defaults: Mapping[str, Any] = {}
+    delivery: Sequence[Mapping[str, Any]] = ()
+    expires_in: float = 0.0
+
+
+class FormAnswer(msgspec.Struct, frozen=True):
+    """What came back: the chosen action and the fields' values, or that the time was over (``expired_at``, epoch seconds)."""
+
+    action_id: str = ""
+    values: Mapping[str, Any] = {}
+    rendered_content: str = ""
+    expired_at: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """The node waits for a person: the run goes on elsewhere and then pauses. Instead of Done, and nothing comes after it.
+
+    When the run is resumed the node runs once more, with the answer in ``ctx.resumption``.
+    """
+
+    form: Form
+
+
+# A container also passes on the events of the nodes inside it.
+NodeOutput = NodeText | ReasoningChunk | FileProduced | RunEvent | Done | Waiting
 NodeStream = AsyncGenerator[NodeOutput, None]
 
 
@@ -57,17 +95,41 @@ class NodeContext(Generic[Data]):
     ports: Ports
     state: RunState
     history: Sequence[HistoryTurn] = ()
+    execution_id: str = ""
+    title: str = ""
+    children: Children | None = None
+    resumption: FormAnswer | None = None
+
+
+class RoundFinished(RunEvent, frozen=True):
+    """Between the engine and a container, never shown: how a round ended. ``broke`` says that a loop-end was reached."""
+
+    error: DomainError | None = None
+    broke: bool = False
+    steps: int = 0
+    total_tokens: int = 0
+
+
+class Children(Protocol):
+    """The nodes inside a container: its rounds run through here, each a walk of its own over ``pool``."""
+
+    def round(self, pool: VariablePool, index: int) -> Events:
+        """The events of round ``index`` (from 0), in the end one RoundFinished. What an earlier process finished is not run
+        again."""
 
 
 class Node(ABC, Generic[Data]):
     """One node type, named by its row in the table.
 
     ``schema`` parses the graph's raw ``data``; ``run`` yields pieces and ends with exactly one Done. ``entry``
-    marks types at which a run may begin. Types that speak to the user override ``answer``.
+    marks types at which a run may begin. Types that speak to the user override ``answer``. ``retries`` says that the graph's
+    ``retry_config`` counts here; ``repeats`` whether a node that a dead process had begun may run again.
     """
 
     schema: ClassVar[type]
     entry: ClassVar[bool] = False
+    retries: ClassVar[bool] = False
+    repeats: ClassVar[str] = AT_LEAST_ONCE
 
     @abstractmethod
     def run(self, ctx: NodeContext[Data]) -> NodeStream: ...

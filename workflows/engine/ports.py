@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from dataclasses import dataclass
-from typing import Protocol
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any, Protocol
 
+from difyproj.kernel.errors import AppUnavailable
 from difyproj.model_runtime.base import ModelRequest
 from difyproj.model_runtime.messages import Delta, Part, TokenUsage
 
@@ -44,9 +46,109 @@ class FilePort(Protocol):
         """The file as a prompt part for the model, or None when it has no such form."""
 
 
+class StoragePort(Protocol):
+    """The bytes of files. In pools files travel as mappings (``values.is_file``)."""
+
+    async def read(self, file: Mapping[str, Any], *, limit: int) -> bytes:
+        """The bytes of a file mapping, from the storage or its URL. Raises InvalidParam when it is gone or over ``limit``."""
+
+    async def keep(self, data: bytes, *, name: str, mime_type: str) -> Mapping[str, Any]:
+        """Stores what a node made or fetched and gives its mapping (``transfer_method`` tool_file)."""
+
+
+@dataclass(frozen=True, slots=True)
+class HttpCall:
+    """One outbound request. ``headers`` may repeat a name; ``timeout`` is (connect, read, write) in seconds."""
+
+    method: str
+    url: str
+    params: Sequence[tuple[str, str]] = ()
+    headers: Sequence[tuple[str, str]] = ()
+    body: bytes | None = None
+    timeout: tuple[float, float, float] = (10.0, 60.0, 20.0)
+    verify_tls: bool = True
+    limit: int = 10 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class HttpAnswer:
+    status: int
+    headers: Sequence[tuple[str, str]]
+    body: bytes
+
+
+class HttpPort(Protocol):
+    async def send(self, call: HttpCall) -> HttpAnswer:
+        """Through the guarded egress, redirects followed. Raises DomainError when refused, unreachable, late or too large."""
+
+
+class SandboxPort(Protocol):
+    async def run_code(self, language: str, code: str, inputs: Mapping[str, Any]) -> Mapping[str, Any]:
+        """``main`` of ``code`` (``python3`` or ``javascript``) over ``inputs``: the object it returns. Raises DomainError."""
+
+    async def render(self, source: str, values: Mapping[str, Any], *, limit: int) -> str:
+        """A Jinja2 template, at most ``limit`` characters long when rendered. Raises DomainError."""
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCall:
+    """``provider_type`` as in graphs: builtin, api, workflow, mcp."""
+
+    provider_type: str
+    provider_id: str
+    tool_name: str
+    parameters: Mapping[str, Any]
+    credential_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ToolAnswer:
+    text: str = ""
+    files: Sequence[Mapping[str, Any]] = ()
+    json: Sequence[Any] = ()
+    variables: Mapping[str, Any] = field(default_factory=dict)
+    usage: Usage | None = None
+
+
+class ToolPort(Protocol):
+    async def invoke(self, call: ToolCall) -> ToolAnswer:
+        """Raises NotFound for a tool that is not there, DomainError when it fails."""
+
+
+class KnowledgePort(Protocol):
+    async def retrieve(
+        self, query: str, dataset_ids: Sequence[str], settings: Mapping[str, Any]
+    ) -> Sequence[Mapping[str, Any]]:
+        """Passages as the graph's ``result`` holds them, best first. ``settings`` is the node's own data."""
+
+
+class DocumentPort(Protocol):
+    async def text(self, file: Mapping[str, Any]) -> str:
+        """The text of a document file. Raises InvalidParam for one that cannot be read."""
+
+
+class Absent:
+    """Stands for a port that this run was not given: whatever is asked of it is refused."""
+
+    def __init__(self, what: str) -> None:
+        self._what = what
+
+    def __getattr__(self, name: str) -> Any:
+        async def refuse(*args: Any, **options: Any) -> Any:
+            raise AppUnavailable(f"{self._what} cannot be used here.")
+
+        return refuse
+
+
 @dataclass(frozen=True, slots=True)
 class Ports:
     """Everything a node may use, bundled for one run."""
 
     models: ModelPort
     files: FilePort
+    storage: StoragePort = field(default_factory=partial(Absent, "Stored files"))
+    http: HttpPort = field(default_factory=partial(Absent, "HTTP requests"))
+    sandbox: SandboxPort = field(default_factory=partial(Absent, "Code"))
+    tools: ToolPort = field(default_factory=partial(Absent, "Tools"))
+    knowledge: KnowledgePort = field(default_factory=partial(Absent, "Knowledge"))
+    documents: DocumentPort = field(default_factory=partial(Absent, "Documents"))

@@ -91,7 +91,7 @@ class _Walk:
                         for released in self._settle(node_id, output):
                             yield released
                         yield record.finished(output)
-                    else:
+                    elif isinstance(output, RunEvent):
                         yield output
             if not settled:
                 raise RuntimeError(f"The node type {record.node_type} ended without its outputs.")
