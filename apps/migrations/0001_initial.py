@@ -764,6 +764,10 @@ class Migration(migrations.Migration):
             index=models.Index(condition=models.Q(("status", "running")), fields=["process_id"], name="run_running_by_process"),
         ),
         migrations.AddIndex(
+            model_name="run",
+            index=models.Index(condition=models.Q(("mode__in", ["workflow", "advanced-chat"])), fields=["app", "status", "-created_at"], name="run_of_graph_by_status"),
+        ),
+        migrations.AddIndex(
             model_name="message",
             index=models.Index(fields=["conversation", "created_at"], name="apps_messag_convers_8b09ee_idx"),
         ),

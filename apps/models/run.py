@@ -12,6 +12,8 @@ from difyproj.kernel import clock, ids
 from .app import App
 from .end_user import EndUser
 
+OF_GRAPHS = Q(mode__in=["workflow", "advanced-chat"])
+
 
 class RunStatus(models.TextChoices):
     RUNNING = "running", "Running"
@@ -59,6 +61,8 @@ class Run(models.Model):
         indexes = [
             models.Index(fields=["app", "-created_at"]),
             models.Index(fields=["process_id"], name="run_running_by_process", condition=Q(status="running")),
+            # The history of a graph by status. Runs of other modes do not pay for it.
+            models.Index(fields=["app", "status", "-created_at"], name="run_of_graph_by_status", condition=OF_GRAPHS),
         ]
 
     def __str__(self) -> str:
