@@ -6,12 +6,22 @@ While the instance key is being changed, a key wrapped by one of ``INSTANCE_KEYS
 from __future__ import annotations
 
 import uuid
+from collections.abc import Callable
 
 from django.conf import settings
 from django.db import transaction
 
 from accounts.models import ModelCredential, Tenant
 from difyproj.kernel import secrets
+
+Reseal = Callable[[Tenant, bytes, bytes], int]
+"""Seals what a room keeps of the tenant again, from the old key to the new one; answers how many values that were."""
+_rooms: dict[str, Reseal] = {}
+
+
+def also_seals(room: str, reseal: Reseal) -> None:
+    """A room above has values of its own under the tenants' keys."""
+    _rooms[room] = reseal
 
 
 def new_wrapped(tenant_id: uuid.UUID) -> bytes:
@@ -38,7 +48,7 @@ def rewrap(tenant_id: uuid.UUID) -> bool:
 
 @transaction.atomic
 def renew(tenant_id: uuid.UUID) -> int:
-    """A new data key, and every credential of the tenant sealed again with it, all or nothing. Answers how many were."""
+    """A new data key, and every value that the tenant's key seals sealed again, all or nothing. Answers how many were."""
     tenant = Tenant.objects.select_for_update().get(pk=tenant_id)
     old, new = open_key(tenant), secrets.new_data_key()
     rows = list(ModelCredential.objects.select_for_update().for_tenant(tenant))
@@ -46,9 +56,10 @@ def renew(tenant_id: uuid.UUID) -> int:
         context = sealing_context(row)
         row.sealed = secrets.seal(new, secrets.unseal(old, bytes(row.sealed), context=context), context=context)
         row.save(update_fields=["sealed", "updated_at"])
+    elsewhere = sum(reseal(tenant, old, new) for reseal in _rooms.values())
     tenant.data_key = secrets.wrap_key(settings.INSTANCE_KEY, new, context=_context(tenant.pk))
     tenant.save(update_fields=["data_key", "updated_at"])
-    return len(rows)
+    return len(rows) + elsewhere
 
 
 def sealing_context(credential: ModelCredential) -> bytes:

@@ -6,6 +6,8 @@ so that no service can forget one. Of secrets, hashes and bytes they say that th
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Iterable
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -25,6 +27,7 @@ from .models import AuditEntry
 BY_USE = frozenset({"id", "created_at", "updated_at", "last_login", "last_login_ip", "last_active_at", "last_used_at"})
 SECRET = frozenset({"password", "password_print", "token_hash", "refresh_hash", "code_hash", "data_key", "sealed"})
 LONGEST_TEXT = 2_000
+LARGEST_DOCUMENT = 50_000
 
 
 @dataclass(slots=True)
@@ -149,8 +152,11 @@ def _told(values: dict[str, Any] | None) -> dict[str, Any] | None:
 
 
 def _shortened(value: Any) -> Any:
+    """Long texts are cut; of large documents, which graphs are, the size and a fingerprint stand for them."""
     if isinstance(value, str) and len(value) > LONGEST_TEXT:
         return f"{value[:LONGEST_TEXT]}…"
+    if isinstance(value, dict | list) and len(written := json.dumps(value, default=str).encode()) > LARGEST_DOCUMENT:
+        return {"bytes": len(written), "sha256": hashlib.sha256(written).hexdigest()}
     return value
 
 

@@ -229,3 +229,36 @@ class AppSuggestedQuestionsDisabled(SuggestedQuestionsDisabled):
     """The same on the other two tiers."""
 
     code, status = "app_suggested_questions_after_answer_disabled", 403
+
+
+class DraftWorkflowNotExist(DomainError):
+    code = "draft_workflow_not_exist"
+    default_message = "The app has no draft yet. Save one first."
+
+
+class DraftWorkflowNotSync(DomainError):
+    """Somebody else saved the draft in between."""
+
+    code = "draft_workflow_not_sync"
+    default_message = "The draft was changed elsewhere. Please load it again before you save."
+
+
+class WorkflowNotFound(NotFound):
+    default_message = "Workflow not found."
+
+
+class HumanInputFormSubmitted(DomainError):
+    code, status = "human_input_form_submitted", 412
+    default_message = "The form has been answered already."
+
+
+class HumanInputFormExpired(DomainError):
+    code, status = "human_input_form_expired", 412
+    default_message = "The form's time is over."
+
+
+class InvalidFormData(DomainError):
+    """What was submitted does not fit the form, which stays open."""
+
+    code = "invalid_form_data"
+    default_message = "What was submitted does not fit the form."

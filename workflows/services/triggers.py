@@ -1,0 +1,147 @@
+"""Triggers of an app: they follow its published graph, can be switched off, and fire each tick once."""
+
+from __future__ import annotations
+
+import secrets as random_secrets
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, Final
+from uuid import UUID
+
+from django.db import transaction
+
+from apps.models import App, AppStatus
+from difyproj.kernel import clock, ids
+from difyproj.kernel.errors import NotFound
+from difyproj.kernel.principal import Principal
+from workflows.models import Trigger, TriggerKind, Workflow
+
+from . import sealing
+
+KINDS: Final[Mapping[str, TriggerKind]] = {
+    "trigger-webhook": TriggerKind.WEBHOOK,
+    "trigger-schedule": TriggerKind.SCHEDULE,
+}
+LONGEST_ERROR: Final = 2_000
+
+
+class TriggerNotFound(NotFound):
+    default_message = "Trigger not found."
+
+
+@transaction.atomic
+def sync(app: App, workflow: Workflow) -> list[Trigger]:
+    """The app's triggers as the graph has them: new ones made, known ones kept with their address, others removed."""
+    known = {row.node_id: row for row in Trigger.objects.for_tenant(app.tenant_id).filter(app=app)}
+    found = [_follow(app, known.pop(str(node["id"]), None), node) for node in _nodes(workflow.graph)]
+    for row in known.values():
+        row.delete()
+    return found
+
+
+def of_app(app: App) -> list[Trigger]:
+    """Oldest first."""
+    return list(Trigger.objects.for_tenant(app.tenant_id).filter(app=app))
+
+
+def of_node(app: App, node_id: str) -> Trigger:
+    """Raises TriggerNotFound, also for a node that was not published yet."""
+    found = Trigger.objects.for_tenant(app.tenant_id).filter(app=app, node_id=node_id).first()
+    if found is None:
+        raise TriggerNotFound
+    return found
+
+
+def get(principal: Principal, trigger_id: UUID | str) -> Trigger:
+    """Raises TriggerNotFound."""
+    key = ids.parse(trigger_id)
+    found = Trigger.objects.visible_to(principal).select_related("app").filter(pk=key).first() if key else None
+    if found is None:
+        raise TriggerNotFound
+    return found
+
+
+def by_token(token: str) -> Trigger:
+    """The webhook with this address, its app and tenant at hand. Raises TriggerNotFound, also for one that is switched off."""
+    rows = Trigger.objects.filter(token=token, enabled=True, app__status=AppStatus.NORMAL)
+    found = rows.select_related("app", "tenant").first() if "\0" not in token else None
+    if found is None:
+        raise TriggerNotFound
+    return found
+
+
+def signing_key(trigger: Trigger) -> str:
+    """The key that signs calls of a webhook. Only for checking them, and for whoever may set the trigger up."""
+    return str(sealing.unseal(trigger) or "")
+
+
+@transaction.atomic
+def renew_signing_key(trigger: Trigger) -> str:
+    """A new key; what is signed with the old one is refused from now on."""
+    made = random_secrets.token_urlsafe(32)
+    trigger.sealed = sealing.seal(trigger, made, key=sealing.key_of(trigger.tenant_id))
+    trigger.save(update_fields=["sealed", "updated_at"])
+    return made
+
+
+@transaction.atomic
+def set_enabled(trigger: Trigger, *, enabled: bool) -> Trigger:
+    """Switched on again, a schedule goes on with its next tick; those in between are not made up for."""
+    trigger.enabled = enabled
+    trigger.next_at = _next(trigger, clock.now())
+    trigger.save(update_fields=["enabled", "next_at", "updated_at"])
+    return trigger
+
+
+def claim_due(*, now: datetime | None = None, limit: int = 100) -> list[Trigger]:
+    """Schedules whose time has come, each tick for one caller only, however many ask.
+
+    Ticks that were missed while nobody asked fire once, together.
+    """
+    moment = now or clock.now()
+    rows = Trigger.objects.ticking().filter(next_at__lte=moment, app__status=AppStatus.NORMAL).select_related("app", "tenant")
+    return [row for row in rows.order_by("next_at")[:limit] if _claim(row, moment)]
+
+
+def note_run(trigger: Trigger, *, run_id: UUID | None, error: str = "") -> None:
+    """What became of it when it last fired."""
+    told = error.replace("\0", "")[:LONGEST_ERROR]
+    Trigger.objects.filter(pk=trigger.pk).update(last_at=clock.now(), last_run_id=run_id, last_error=told)
+
+
+def _claim(row: Trigger, moment: datetime) -> bool:
+    waiting = Trigger.objects.ticking().filter(pk=row.pk, next_at=row.next_at)
+    return waiting.update(next_at=_next(row, moment), last_at=moment) == 1
+
+
+def _nodes(graph: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    return [node for node in graph.get("nodes", ()) if _data(node).get("type") in KINDS]
+
+
+def _data(node: Mapping[str, Any]) -> Mapping[str, Any]:
+    data = node.get("data")
+    return data if isinstance(data, Mapping) else {}
+
+
+def _follow(app: App, row: Trigger | None, node: Mapping[str, Any]) -> Trigger:
+    data = _data(node)
+    kind, title = KINDS[data["type"]], str(data.get("title") or "")
+    if row is not None and row.kind != kind:
+        row.delete()
+        row = None
+    if row is None:
+        row = Trigger(tenant=app.tenant, app=app, node_id=str(node["id"]), kind=kind)
+        if kind is TriggerKind.WEBHOOK:
+            row.token = random_secrets.token_urlsafe(24)
+            row.sealed = sealing.seal(row, random_secrets.token_urlsafe(32), key=sealing.key_of(app.tenant_id))
+    elif (row.title, row.configuration) == (title, data):
+        return row
+    row.title, row.configuration = title, dict(data)
+    row.next_at = _next(row, clock.now())
+    row.save()
+    return row
+
+
+def _next(row: Trigger, after: datetime) -> datetime | None:
+    """The first tick after ``after``; None for what does not tick."""
+    return None
