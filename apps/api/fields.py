@@ -9,7 +9,7 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 from rest_framework.fields import empty
 
-from difyproj.kernel import clock
+from difyproj.kernel import clock, jsonio
 
 
 class EpochField(serializers.IntegerField):
@@ -25,6 +25,13 @@ class IsoField(serializers.CharField):
 
     def to_representation(self, value: Any) -> str:
         return str(value.isoformat())
+
+
+class WrittenField(serializers.CharField):
+    """Any value as text: JSON, unless it is text already."""
+
+    def to_representation(self, value: Any) -> str:
+        return value if isinstance(value, str) else jsonio.dumps_text(value)
 
 
 class UserField(serializers.CharField):

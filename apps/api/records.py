@@ -10,7 +10,7 @@ from apps.models import Conversation, EndUser, Feedback, Message, MessageFile, U
 from apps.services import conversations, files
 from difyproj.tiers.schema import ResultRecord as ResultRecord
 
-from .fields import EpochField, IsoField, ObjectField
+from .fields import EpochField, IsoField, ObjectField, WrittenField
 
 
 # Its docstring would describe every shape of the OpenAPI document.
@@ -187,13 +187,13 @@ class MessageWindow(Shape):
 
 
 class VariableRecord(Shape):
-    id = serializers.UUIDField()
+    id = serializers.UUIDField(source="variable_id")
     name = serializers.CharField()
     value_type = serializers.CharField()
-    value = serializers.CharField()
+    value = WrittenField(help_text="Text as it is, other values as JSON.")
     description = serializers.CharField(allow_blank=True)
-    created_at = serializers.IntegerField()
-    updated_at = serializers.IntegerField()
+    created_at = EpochField()
+    updated_at = EpochField()
 
 
 class VariableWindow(Shape):

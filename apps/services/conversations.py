@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
 from django.db.models import Q
 
 from apps.models import Conversation, EndUser
+from difyproj.infra.paging import Window, window_of
 from difyproj.kernel import clock, ids
 from difyproj.kernel.errors import InvalidParam, NotFound
 from difyproj.kernel.principal import ActorKind, Principal
@@ -18,15 +18,6 @@ from . import pins
 DEFAULT_NAME = "New conversation"
 MAX_NAME_LENGTH = 255
 SORTS = ("created_at", "-created_at", "updated_at", "-updated_at")
-
-
-@dataclass(frozen=True, slots=True)
-class Window:
-    """One page of a cursor list."""
-
-    rows: list[Any]
-    limit: int
-    has_more: bool
 
 
 class ConversationNotFound(NotFound):
@@ -66,8 +57,7 @@ def window(end_user: EndUser, *, last_id: str | None, limit: int, sort_by: str, 
         last = get(end_user, last_id)
         rows = rows.filter(_after(column, descending, last))
     sign = "-" if descending else ""
-    found = list(rows.order_by(f"{sign}{column}", f"{sign}id")[: limit + 1])
-    return Window(found[:limit], limit, len(found) > limit)
+    return window_of(rows.order_by(f"{sign}{column}", f"{sign}id"), limit=limit)
 
 
 def rename(conversation: Conversation, *, name: str) -> Conversation:

@@ -1,4 +1,4 @@
-"""Numbered pages of a queryset, as the contract's ``{page, limit, total, has_more, data}`` bodies need them."""
+"""Pages of a queryset: numbered ones for ``{page, limit, total, has_more, data}`` bodies, windows for cursor lists."""
 
 from __future__ import annotations
 
@@ -27,6 +27,21 @@ class Page(Generic[Row]):
         return {
             "page": self.page, "limit": self.limit, "total": self.total, "has_more": self.has_more, "data": encode(self.rows),
         }  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """One page of a cursor list."""
+
+    rows: list[Any]
+    limit: int
+    has_more: bool
+
+
+def window_of(rows: QuerySet[Any], *, limit: int) -> Window:
+    """The first ``limit`` rows, and whether there are more: one query."""
+    found = list(rows[: limit + 1])
+    return Window(found[:limit], limit, len(found) > limit)
 
 
 def page_of(rows: QuerySet[Row], *, page: int, limit: int) -> Page[Row]:

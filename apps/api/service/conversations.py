@@ -10,10 +10,9 @@ from rest_framework.response import Response
 
 from apps import generation
 from apps.services import conversations, messages
-from apps.services.conversations import Window
-from difyproj.kernel.errors import InvalidParam, NotFound
 from difyproj.tiers.actions import Deferred
 from difyproj.tiers.base import CHAT_MODES, ServiceViewSet
+from workflows.services import conversation_variables
 
 from .. import records, requests
 
@@ -56,10 +55,10 @@ class Conversations(ServiceViewSet):
 
 
 class ConversationVariables(ServiceViewSet):
-    """Chat apps keep no conversation variables: the list is empty and no id is known."""
+    """What a chatflow remembers of a conversation. Other chat apps keep no variables: their list is empty."""
 
     tag = "Conversations"
-    about = "Chat apps keep no conversation variables: the list is empty and no id is known."
+    about = "What a chatflow remembers of a conversation. Other chat apps keep no variables: their list is empty."
     modes = CHAT_MODES
 
     @extend_schema(
@@ -67,17 +66,19 @@ class ConversationVariables(ServiceViewSet):
     )
     def list(self, request: Request, conversation_id: str) -> Response:
         fields = self.query(requests.VariableListFields)
-        conversations.get(self.end_user(fields.get("user")), conversation_id)
-        if fields.get("last_id"):
-            raise InvalidParam("last_id is not a variable of this conversation.", params="last_id")
-        return Response(records.VariableWindow(Window([], fields["limit"], False)).data)
+        conversation = conversations.get(self.end_user(fields.get("user")), conversation_id)
+        window = conversation_variables.window(
+            conversation, last_id=fields.get("last_id"), limit=fields["limit"], variable_name=fields.get("variable_name")
+        )
+        return Response(records.VariableWindow(window).data)
 
     @extend_schema(methods=["PUT"], operation_id="updateConversationVariable", **UPDATE)
     @extend_schema(methods=["PATCH"], operation_id="patchConversationVariable", **UPDATE)
     def update(self, request: Request, conversation_id: str, variable_id: str) -> Response:
         fields = self.body(requests.VariableFields)
-        conversations.get(self.end_user(fields.get("user")), conversation_id)
-        raise NotFound("Conversation Variable Not Exists.")
+        conversation = conversations.get(self.end_user(fields.get("user")), conversation_id)
+        row = conversation_variables.update(conversation, variable_id, value=fields["value"])
+        return Response(records.VariableRecord(row).data)
 
 
 class Messages(ServiceViewSet):
