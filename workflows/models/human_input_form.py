@@ -37,7 +37,7 @@ class HumanInputForm(models.Model):
     id = models.UUIDField(primary_key=True, default=ids.new_id, editable=False)
     tenant = models.ForeignKey(Tenant, on_delete=models.CASCADE, related_name="+", db_index=False)
     app = models.ForeignKey(App, on_delete=models.CASCADE, related_name="+")
-    run = models.ForeignKey(Run, on_delete=models.CASCADE, related_name="forms")
+    run = models.ForeignKey(Run, on_delete=models.CASCADE, related_name="forms", db_index=False)
     node_id = models.CharField(max_length=255)
     title = models.TextField(blank=True, default="")
     execution_id = models.UUIDField()
@@ -57,6 +57,7 @@ class HumanInputForm(models.Model):
 
     class Meta:
         ordering = ("created_at", "id")
+        constraints = [models.UniqueConstraint(fields=["run", "execution_id"], name="human_input_form_once")]
         indexes = [models.Index(fields=["expires_at"], condition=WAITING, name="human_input_form_due")]
 
     def __str__(self) -> str:
