@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from collections.abc import Iterable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
 from django.conf import settings
-from django.db import OperationalError, connection, transaction
 from django.db.models import Count, Exists, OuterRef, Q, QuerySet
 
 from accounts.models import Account
 from apps.models import Annotation, App, Conversation, Feedback, Message
 from difyproj.infra.paging import Page, page_of
+from difyproj.infra.searches import limited
 from difyproj.kernel import clock, ids
 from difyproj.kernel.errors import InvalidParam
 
@@ -23,12 +23,6 @@ from .conversations import SORTS, ConversationNotFound
 from .messages import MessageNotFound
 
 TIME_FORMAT = "%Y-%m-%d %H:%M"
-CANCELLED = "57014"
-"""PostgreSQL's code for a statement that took longer than it may."""
-
-
-class SearchTooSlow(InvalidParam):
-    default_message = "The search takes too long. Please choose a shorter span of time, or another keyword."
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,26 +64,8 @@ def conversations(app: App, filters: Filters, *, page: int, limit: int) -> Page[
     rows = Conversation.objects.for_tenant(app.tenant_id).filter(app=app).logged().select_related("end_user")
     sort = filters.sort_by if filters.sort_by in SORTS else "-created_at"
     found = _narrowed(rows, filters).order_by(sort, "-id")
-    with _limited() if filters.keyword else nullcontext():
+    with limited() if filters.keyword else nullcontext():
         return page_of(found, page=page, limit=limit)
-
-
-@contextmanager
-def _limited() -> Iterator[None]:
-    """A keyword is looked for in every text there is: on PostgreSQL, which serves everybody else, for so long only."""
-    if connection.vendor != "postgresql":
-        yield
-        return
-    try:
-        with transaction.atomic():
-            with connection.cursor() as cursor:
-                milliseconds = max(1, round(settings.LOG_SEARCH_SECONDS * 1000))
-                cursor.execute("SELECT set_config('statement_timeout', %s, true)", [str(milliseconds)])
-            yield
-    except OperationalError as error:
-        if getattr(error.__cause__, "sqlstate", None) != CANCELLED:
-            raise
-        raise SearchTooSlow(params="keyword") from error
 
 
 def _narrowed(rows: QuerySet[Conversation], filters: Filters) -> QuerySet[Conversation]:
