@@ -62,7 +62,9 @@ class Run(models.Model):
             models.Index(fields=["app", "-created_at"]),
             models.Index(fields=["process_id"], name="run_running_by_process", condition=Q(status="running")),
             # The history of a graph by status. Runs of other modes do not pay for it.
-            models.Index(fields=["app", "status", "-created_at"], name="run_of_graph_by_status", condition=Q(mode__in=GRAPH_MODES)),
+            models.Index(
+                fields=["app", "status", "-created_at"], name="run_of_graph_by_status", condition=Q(mode__in=GRAPH_MODES)
+            ),
         ]
 
     def __str__(self) -> str:
