@@ -2,21 +2,32 @@
 
 from __future__ import annotations
 
-from .events import TextChunk
+from itertools import islice
+
+from .events import RunEvent, TextChunk
 from .frontier import Frontier
 from .graph import BoundGraph
 from .pool import VariablePool
-from .template import Selector, Template, render_reference
+from .template import Selector, Template
 from .values import to_markdown
 
 
-class _Answer:
-    """Progress through one template: ``position`` is the segment whose turn it is."""
+class TextWithdrawn(RunEvent, frozen=True):
+    """Between the walks of a run, never shown: the last ``length`` characters that this walk sent do not count."""
 
-    def __init__(self, node_id: str, template: Template, waits_for: frozenset[str]) -> None:
-        self.node_id = node_id
+    length: int
+
+
+Said = TextChunk | TextWithdrawn
+
+
+class _Answer:
+    """Progress through one template: ``position`` is the segment whose turn it is. ``gates`` are the nodes that must be decided
+    before it is active, ``behind`` the answers that speak before it."""
+
+    def __init__(self, node_id: str, template: Template, gates: int, behind: int) -> None:
+        self.node_id, self.template, self.gates, self.behind = node_id, template, gates, behind
         self.segments = template.segments
-        self.waits_for = waits_for
         self.position = 0
         self.values: dict[Selector, str] = {}
 
@@ -24,53 +35,96 @@ class _Answer:
     def done(self) -> bool:
         return self.position >= len(self.segments)
 
+    @property
+    def turn(self) -> Selector | None:
+        """The reference whose turn it is."""
+        segment = None if self.done else self.segments[self.position]
+        return None if isinstance(segment, str) else segment
+
 
 class AnswerStream:
-    """Turns what nodes write into the text chunks of a run.
+    """Turns what nodes write into the text of a walk.
 
-    An answer becomes active once every branch before it is decided and it was not skipped. Active answers speak one
-    after the other. Text for a segment whose turn has not come is kept until then. ``order`` lists the answers that
-    have spoken to their end.
+    An answer becomes active once every branch before it is decided and it was not skipped. Of the active ones the first that
+    has something to say takes the floor and keeps it to its end, but none before those that the graph places before it.
+    Text for a segment whose turn has not come is kept until then. A container with answers inside is an answer, too: its one
+    segment, ``(id,)``, is what they say.
     """
 
     def __init__(self, bound: BoundGraph, pool: VariablePool, frontier: Frontier) -> None:
-        self._pool = pool
-        self._frontier = frontier
+        self._pool, self._frontier = pool, frontier
         self._nodes = bound.graph.nodes
+        self._places = bound.places
         self._waiting = [
-            _Answer(name, bound.answers[name], bound.graph.branches & bound.graph.ancestors(name))
-            for name in bound.graph.order
-            if name in bound.answers
+            _Answer(name, bound.answers[name], *bound.gates[name]) for name in bound.graph.order if name in bound.answers
         ]
         self._wanted = {selector for answer in bound.answers.values() for selector in answer.selectors}
         self._active: list[_Answer] = []
-        self.order: list[str] = []
+        self._floor: _Answer | None = None
+        # What the answers that may speak next wait for, and what came for segments whose turn has not come.
+        self._awaited: dict[Selector, _Answer] = {}
+        self._kept: dict[Selector, list[TextChunk]] = {}
         self._spoken: set[Selector] = set()
-        self._kept: dict[Selector, list[str]] = {}
-        self._turn: Selector | None = None
+        self._length = 0
+        # As sets of bits: the nodes that are decided, of which ``seen`` were counted, and the answers that are over.
+        self._seen, self._decided, self._over = 0, 0, 0
 
     def feed(self, node_id: str, variable: str, text: str) -> TextChunk | None:
         """A running node wrote ``text``: the chunk to send now, or None when its turn has not come (or never will)."""
-        turn = self._turn
-        if turn is not None and turn[0] == node_id and turn[1] == variable and len(turn) == 2:
-            self._spoken.add(turn)
-            return TextChunk(text, turn)
-        if (node_id, variable) in self._wanted:
-            self._kept.setdefault((node_id, variable), []).append(text)
+        key = (node_id, variable)
+        if key in self._awaited:
+            return self._say(key, TextChunk(text, key))
+        if key in self._wanted:
+            self._kept.setdefault(key, []).append(TextChunk(text, key))
         return None
+
+    def pass_on(self, container: str, said: Said) -> Said | None:
+        """The answers inside ``container`` said something: what to send now."""
+        key = (container,)
+        if key not in self._awaited and self._kept.get(key) and isinstance(said, TextWithdrawn):
+            self._kept[key] = _shortened(self._kept[key], said.length)
+        elif isinstance(said, TextWithdrawn):
+            self._length -= said.length
+            return said
+        elif key in self._awaited:
+            return self._say(key, said)
+        else:
+            self._kept.setdefault(key, []).append(said)
+        return None
+
+    def withdraw(self, node_id: str) -> TextWithdrawn | None:
+        """``node_id`` failed: what it wrote so far does not count."""
+        for key in [key for key in self._kept if key[0] == node_id and len(key) > 1]:
+            del self._kept[key]
+        turn = self._floor.turn if self._floor is not None else None
+        if turn is None or turn[0] != node_id or turn not in self._spoken or len(turn) < 2:
+            return None
+        length, self._length = self._length, 0
+        self._spoken.discard(turn)
+        return TextWithdrawn(length)
 
     def advance(self) -> list[TextChunk]:
         """Everything that may be sent now that a node has ended."""
         self._activate()
         chunks: list[TextChunk] = []
         while self._active:
-            current = self._active[0]
+            current = self._floor or next((each for each in self._active if self._can_speak(each)), None)
+            if current is None:
+                break
+            self._floor = current
             while not current.done and self._speak(current, chunks):
                 current.position += 1
+                self._length = 0
             if not current.done:
                 break
-            self.order.append(self._active.pop(0).node_id)
+            self._active.remove(current)
+            self._over |= self._places[current.node_id]
+            self._floor = None
             self._spoken.clear()
+        speakers = (
+            [self._floor] if self._floor is not None else [each for each in self._active if not each.behind & ~self._over]
+        )
+        self._awaited = {each.turn: each for each in reversed(speakers) if each.turn is not None}
         return chunks
 
     def freeze(self, node_id: str) -> list[TextChunk]:
@@ -78,20 +132,35 @@ class AnswerStream:
         for answer in self._active:
             if answer.node_id == node_id:
                 left = answer.segments[answer.position :]
-                answer.values = {
-                    each: render_reference(each, self._pool, to_markdown) for each in left if not isinstance(each, str)
-                }
+                answer.values = {each: self._text(answer, each) for each in left if not isinstance(each, str)}
         return self.advance()
 
     def _activate(self) -> None:
+        known = self._frontier.decided
+        if not self._waiting:
+            return
+        for name in islice(reversed(known), len(known) - self._seen):
+            self._decided |= self._places[name]
+        self._seen = len(known)
         undecided = []
         for answer in self._waiting:
-            if not answer.waits_for <= self._frontier.decided:
+            if answer.gates & ~self._decided:
                 undecided.append(answer)
-            elif answer.node_id not in self._frontier.skipped:
+            elif answer.node_id in self._frontier.skipped:
+                self._over |= self._places[answer.node_id]
+            else:
                 self._active.append(answer)
         self._waiting = undecided
-        self._turn = None
+
+    def _can_speak(self, answer: _Answer) -> bool:
+        turn = answer.turn
+        if answer.behind & ~self._over:
+            return False
+        return turn is None or bool(self._kept.get(turn)) or self._is_complete(answer, turn)
+
+    def _is_complete(self, answer: _Answer, segment: Selector) -> bool:
+        scope = segment[0]
+        return segment in answer.values or scope not in self._nodes or scope in self._frontier.decided
 
     def _speak(self, answer: _Answer, chunks: list[TextChunk]) -> bool:
         """Send the segment whose turn it is; False when it is not complete yet."""
@@ -99,16 +168,39 @@ class AnswerStream:
         if isinstance(segment, str):
             chunks.append(TextChunk(segment, (answer.node_id, "answer")))
             return True
-        frozen = answer.values.get(segment)
-        complete = frozen is not None or segment[0] not in self._nodes or segment[0] in self._frontier.decided
-        kept = self._kept.pop(segment[:2], None)
-        if not complete:
-            self._turn = segment
+        complete = self._is_complete(answer, segment)
+        kept = self._kept.pop(segment, None)
+        if len(segment) == 1:
+            chunks += kept or ()
+            self._length += sum(len(chunk.text) for chunk in kept or ())
+        elif not complete:
             if kept:
-                self._spoken.add(segment)
-                chunks.append(TextChunk("".join(kept), segment))
+                chunks.append(self._say(segment, TextChunk("".join(chunk.text for chunk in kept), segment)))
         elif segment in self._spoken:
             self._spoken.discard(segment)
-        elif text := render_reference(segment, self._pool, to_markdown) if frozen is None else frozen:
+        elif text := answer.values[segment] if segment in answer.values else self._text(answer, segment):
             chunks.append(TextChunk(text, segment))
         return complete
+
+    def _say(self, key: Selector, chunk: TextChunk) -> TextChunk:
+        """``chunk`` is sent while its segment is not complete."""
+        if self._floor is None:
+            self._floor = self._awaited[key]
+            self._awaited = {key: self._floor}
+        self._spoken.add(key)
+        self._length += len(chunk.text)
+        return chunk
+
+    def _text(self, answer: _Answer, segment: Selector) -> str:
+        return "" if len(segment) == 1 else answer.template.show(segment, self._pool, to_markdown)
+
+
+def _shortened(chunks: list[TextChunk], length: int) -> list[TextChunk]:
+    """Without the last ``length`` characters."""
+    left = list(chunks)
+    while left and length:
+        last = left.pop()
+        if len(last.text) > length:
+            left.append(TextChunk(last.text[:-length], last.selector))
+        length -= min(length, len(last.text))
+    return left

@@ -35,11 +35,15 @@ class Usage(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Place(msgspec.Struct, frozen=True, omit_defaults=True):
-    """Where inside a container a node runs. ``kind``: iteration or loop; ``round`` counts from 0."""
+    """Where inside a container a node runs. ``kind``: iteration or loop; ``round`` counts from 0.
+
+    ``outer`` is where the container itself runs, for one inside another.
+    """
 
     container_id: str
     kind: str
     round: int = 0
+    outer: Place | None = None
 
 
 class RunStarted(RunEvent, frozen=True):
@@ -79,6 +83,13 @@ class TextReplaced(RunEvent, frozen=True):
 
     text: str
     reason: str = ""
+
+
+class TextWhole(RunEvent, frozen=True):
+    """The place in a run's events where all text so far is whole. Nobody is shown it; who reads the run from its rows is told the
+    text here. ``text`` is there only where no other row holds it."""
+
+    text: str = ""
 
 
 class FileProduced(RunEvent, frozen=True):
@@ -157,6 +168,7 @@ class ContainerStarted(RunEvent, frozen=True):
     created_at: float
     inputs: dict[str, Any] = {}
     metadata: dict[str, Any] = {}
+    place: Place | None = None
 
 
 class ContainerNext(RunEvent, frozen=True):
@@ -169,6 +181,7 @@ class ContainerNext(RunEvent, frozen=True):
     index: int
     created_at: float
     previous: Any = None
+    place: Place | None = None
 
 
 class ContainerFinished(RunEvent, frozen=True):
@@ -188,6 +201,7 @@ class ContainerFinished(RunEvent, frozen=True):
     metadata: dict[str, Any] = {}
     error: str | None = None
     total_tokens: int = 0
+    place: Place | None = None
 
 
 class HumanInputRequired(RunEvent, frozen=True):
@@ -278,6 +292,7 @@ AnyEvent = (
     | TextChunk
     | ReasoningChunk
     | TextReplaced
+    | TextWhole
     | FileProduced
     | SpeechChunk
     | NodeFinished

@@ -2,60 +2,47 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import copy
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from graphlib import CycleError, TopologicalSorter
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
-from difyproj.kernel.errors import InvalidParam
 from difyproj.kernel.registry import Registry, UnknownEntry
 
+from . import parsing, policies
 from .node import Node
+from .policies import Policy
+from .spec import FAIL_BRANCH, SOURCE, Edge, GraphError, NodeSpec
 from .template import Template
+
+__all__ = ["SOURCE", "BoundGraph", "Edge", "Graph", "GraphError", "NodeSpec", "NodeTypes", "parse"]
 
 NodeTypes = Registry[type[Node[Any]]]
 
-SOURCE = "source"
-
-
-class GraphError(InvalidParam):
-    """The graph is not valid; ``params`` is the path of the offending field, such as ``nodes.llm.data.model``."""
-
-
-class Edge(msgspec.Struct, frozen=True):
-    source: str
-    target: str
-    source_handle: str = SOURCE
-
-
-class NodeSpec(msgspec.Struct, frozen=True):
-    """A node of the graph. ``data`` is raw (a mapping) or already of the type's schema."""
-
-    id: str
-    type: str
-    title: str = ""
-    data: Any = None
+DEEPEST: Final = 8
 
 
 class Graph:
-    """Nodes by id and edges between them. Immutable once made; one graph may serve many runs at once."""
+    """Nodes by id and edges between them, on one level; ``inside`` holds the graphs of its containers by the container's id.
 
-    def __init__(self, nodes: Iterable[NodeSpec], edges: Iterable[Edge] = ()) -> None:
-        """Raises GraphError for a node id given twice, an edge to nowhere or a circle."""
-        self.nodes: dict[str, NodeSpec] = {}
-        for spec in nodes:
-            if spec.id in self.nodes:
-                raise GraphError(f"Two nodes have the id {spec.id!r}.", params=f"nodes.{spec.id}.id")
-            self.nodes[spec.id] = spec
-        self.edges: tuple[Edge, ...] = tuple(edges)
+    Immutable once made; one graph may serve many runs at once.
+    """
+
+    def __init__(self, nodes: Iterable[NodeSpec], edges: Iterable[Edge] = (), *, level: str = "", depth: int = 0) -> None:
+        """Raises GraphError for a node id given twice, an edge to nowhere or out of a container, a circle, and containers
+        that are nested too deep or stand in themselves."""
+        given, lines = list(nodes), tuple(edges)
+        self.nodes: dict[str, NodeSpec] = {spec.id: spec for spec in given if spec.parent == level}
+        self.edges = lines
+        self.inside: Mapping[str, Graph] = {}
+        if depth == 0:
+            self._divide(given, lines)
         self.outgoing: dict[str, list[int]] = {name: [] for name in self.nodes}
         self.incoming: dict[str, list[int]] = {name: [] for name in self.nodes}
         for index, edge in enumerate(self.edges):
-            for end, field in ((edge.source, "source"), (edge.target, "target")):
-                if end not in self.nodes:
-                    raise GraphError(f"Edge {index} has the unknown {field} {end!r}.", params=f"edges.{index}.{field}")
             self.outgoing[edge.source].append(index)
             self.incoming[edge.target].append(index)
         try:
@@ -65,9 +52,53 @@ class Graph:
         except CycleError as error:
             raise GraphError(f"The edges run in a circle: {' -> '.join(error.args[1])}.", params="edges") from error
 
+    def _divide(self, specs: Sequence[NodeSpec], edges: Sequence[Edge]) -> None:
+        """Check what belongs to no single level, and give each container its own graph."""
+        parents: dict[str, str] = {}
+        for spec in specs:
+            if spec.id in parents:
+                raise GraphError(f"Two nodes have the id {spec.id!r}.", params=f"nodes.{spec.id}.id")
+            parents[spec.id] = spec.parent
+        levels: dict[str, list[Edge]] = {}
+        for index, edge in enumerate(edges):
+            for end, field in ((edge.source, "source"), (edge.target, "target")):
+                if end not in parents:
+                    raise GraphError(f"Edge {index} has the unknown {field} {end!r}.", params=f"edges.{index}.{field}")
+            if parents[edge.source] != parents[edge.target]:
+                told = f"Edge {index} from {edge.source!r} to {edge.target!r} crosses the border of a container."
+                raise GraphError(told, params=f"edges.{index}")
+            levels.setdefault(parents[edge.source], []).append(edge)
+        if any(parents.values()):
+            self._nest(specs, parents, levels)
+
+    def _nest(self, specs: Sequence[NodeSpec], parents: Mapping[str, str], levels: Mapping[str, Sequence[Edge]]) -> None:
+        members: dict[str, list[NodeSpec]] = {}
+        for spec in specs:
+            if spec.parent:
+                members.setdefault(spec.parent, []).append(spec)
+        depths = {name: _depth(name, parents) for name in members}
+        made: dict[str, Graph] = {}
+        for name in sorted(members, key=lambda each: -depths[each]):
+            made[name] = Graph(members[name], levels.get(name, ()), level=name, depth=depths[name])
+            made[name].inside = {inner: made[inner] for inner in made[name].nodes if inner in made}
+        self.edges = tuple(levels.get("", ()))
+        self.inside = {name: made[name] for name in self.nodes if name in made}
+
     def sources(self, node_id: str) -> list[str]:
         """Ids of the nodes with an edge to ``node_id``."""
         return [self.edges[index].source for index in self.incoming[node_id]]
+
+    def every(self) -> Iterator[NodeSpec]:
+        """All nodes, those inside containers included."""
+        yield from self.nodes.values()
+        for graph in self.inside.values():
+            yield from graph.every()
+
+    def only(self, node_id: str) -> Graph:
+        """The graph of one node of this level with all that is inside it, to run it alone."""
+        single = Graph([self.nodes[node_id]], level=self.nodes[node_id].parent, depth=1)
+        single.inside = {node_id: self.inside[node_id]} if node_id in self.inside else {}
+        return single
 
     @cached_property
     def branches(self) -> frozenset[str]:
@@ -90,28 +121,118 @@ class Graph:
 
 
 class BoundGraph:
-    """A graph with each node's class and parsed data, where to begin, and which nodes answer the user."""
+    """A graph with each node's class, parsed data and policy, and which nodes answer the user; containers likewise."""
 
     def __init__(self, graph: Graph, types: NodeTypes) -> None:
-        """Raises GraphError when a type is unknown, a node's data does not fit, or no entry can be found."""
+        """Raises GraphError when a type is unknown, a node's data does not fit, or there is nothing to begin with."""
         self.graph = graph
         self.classes: dict[str, type[Node[Any]]] = {}
         self.data: dict[str, Any] = {}
+        self.policies: dict[str, Policy] = {}
         self.answers: dict[str, Template] = {}
+        self.inside: dict[str, BoundGraph] = {}
         for spec in graph.nodes.values():
-            kind = self.classes[spec.id] = _node_type(spec, types)
-            data = self.data[spec.id] = _node_data(spec, kind)
-            template = kind.answer(data)
-            if template is not None:
-                self.answers[spec.id] = template
-        self.entry = self._find_entry()
+            self._bind(spec, types)
+        self.roots = tuple(name for name, kind in self.classes.items() if kind.entry and not graph.incoming[name])
+        if not self.roots:
+            raise GraphError("A graph needs exactly one node to begin with; found none.", params="nodes")
+        self._chosen = ""
 
-    def _find_entry(self) -> str:
-        found = [name for name, kind in self.classes.items() if kind.entry and not self.graph.incoming[name]]
-        if len(found) != 1:
-            told = ", ".join(found) or "none"
-            raise GraphError(f"A graph needs exactly one node to begin with; found {told}.", params="nodes")
-        return found[0]
+    def _bind(self, spec: NodeSpec, types: NodeTypes) -> None:
+        kind = self.classes[spec.id] = _node_type(spec, types)
+        data = self.data[spec.id] = _node_data(spec, kind)
+        policy = policies.read(spec, kind)
+        if policy is not policies.NONE:
+            self.policies[spec.id] = policy
+        template = kind.answer(data)
+        if template is not None:
+            self.answers[spec.id] = template
+        if bool(kind.container) != (spec.id in self.graph.inside):
+            told = f"has no nodes inside, a {kind.container} needs them" if kind.container else "can hold no other nodes"
+            raise GraphError(f"Node {spec.id!r} {told}.", params=f"nodes.{spec.id}")
+        if kind.container:
+            inner = self.inside[spec.id] = BoundGraph(self.graph.inside[spec.id], types)
+            if inner.answers:
+                self.answers[spec.id] = Template(((spec.id,),))
+
+    @property
+    def entry(self) -> str:
+        """Where a run begins: the chosen node, else the only one that can. Raises GraphError when there are several."""
+        if self._chosen:
+            return self._chosen
+        if len(self.roots) == 1:
+            return self.roots[0]
+        raise GraphError(f"A graph needs exactly one node to begin with; found {', '.join(self.roots)}.", params="nodes")
+
+    def at(self, node_id: str) -> BoundGraph:
+        """The same graph, to be run from ``node_id``. Raises GraphError when that is not a node without edges before it."""
+        if self.graph.incoming.get(node_id, [0]):
+            raise GraphError(f"A run cannot begin at {node_id!r}.", params="entry")
+        chosen = copy.copy(self)
+        chosen._chosen = node_id
+        return chosen
+
+    @cached_property
+    def repliers(self) -> frozenset[str]:
+        """Ids of the nodes, at any depth, whose text is the run's answer."""
+        own = frozenset(name for name, kind in self.classes.items() if kind.replies)
+        return own.union(*(inner.repliers for inner in self.inside.values()))
+
+    @cached_property
+    def branches(self) -> frozenset[str]:
+        """Ids of nodes after which not every way is taken: those that choose, and those whose failure has its own way."""
+        failing = (name for name, policy in self.policies.items() if policy.strategy == FAIL_BRANCH)
+        return self.graph.branches.union(failing)
+
+    @cached_property
+    def writes(self) -> Mapping[str, frozenset[tuple[str, str]]]:
+        """Which variables, by scope and name, a node may assign to; a container does what the nodes inside it do."""
+        found = {}
+        for name, kind in self.classes.items():
+            targets = frozenset((target[0], target[1]) for target in kind.writes(self.data[name]) if len(target) > 1)
+            if name in self.inside:
+                targets = targets.union(*self.inside[name].writes.values())
+            if targets:
+                found[name] = targets
+        return found
+
+    @cached_property
+    def places(self) -> Mapping[str, int]:
+        """For each node one bit, so that sets of nodes are numbers."""
+        return {name: 1 << place for place, name in enumerate(self.graph.order)}
+
+    @cached_property
+    def gates(self) -> Mapping[str, tuple[int, int]]:
+        """For each node that answers: the nodes that must be decided before its text may be shown, and the answers before it.
+
+        The first are branches before it, since it may still be avoided, and nodes before it that assign what it shows.
+        """
+        places = self.places
+        writers: dict[tuple[str, ...], int] = {}
+        for name, targets in self.writes.items():
+            for target in targets:
+                writers[target] = writers.get(target, 0) | places[name]
+        branches, answers, writing = (
+            sum(places[name] for name in names) for names in (self.branches, self.answers, self.writes)
+        )
+        before = self._before(branches | answers | writing)
+        gates = {}
+        for name, template in self.answers.items():
+            counted = branches
+            for selector in template.selectors:
+                counted |= writers.get(selector[:2], 0)
+            gates[name] = (before[name] & counted, before[name] & answers)
+        return gates
+
+    def _before(self, marked: int) -> dict[str, int]:
+        """Those of the marked nodes from which each node can be reached."""
+        before: dict[str, int] = {}
+        for name in self.graph.order:
+            mask = 0
+            for source in self.graph.sources(name):
+                mask |= before[source] | (self.places[source] & marked)
+            before[name] = mask
+        return before
 
 
 def parse(raw: Any) -> Graph:
@@ -120,42 +241,20 @@ def parse(raw: Any) -> Graph:
     Notes (nodes without a type) and edges whose ends are not text are left out, as exported files hold them.
     Raises GraphError naming the path of what is wrong.
     """
-    if not isinstance(raw, Mapping):
-        raise GraphError("The graph must be an object.", params="graph")
-    nodes = [spec for index, item in enumerate(_rows(raw, "nodes")) if (spec := _parse_node(index, item)) is not None]
-    return Graph(nodes, [edge for item in _rows(raw, "edges") if (edge := _parse_edge(item)) is not None])
+    return Graph(*parsing.read(raw))
 
 
-def _rows(raw: Mapping[str, Any], field: str) -> Sequence[Any]:
-    rows = raw.get(field) or []
-    if not isinstance(rows, Sequence) or isinstance(rows, str):
-        raise GraphError(f"{field} must be a list.", params=field)
-    return rows
-
-
-def _parse_node(index: int, item: Any) -> NodeSpec | None:
-    path = f"nodes.{index}"
-    if not isinstance(item, Mapping):
-        raise GraphError("A node must be an object.", params=path)
-    if item.get("type") == "custom-note":
-        return None
-    data = item.get("data")
-    if not isinstance(data, Mapping):
-        raise GraphError("A node needs its data.", params=f"{path}.data")
-    if not data.get("type"):
-        return None
-    if not isinstance(item.get("id"), str) or not item["id"]:
-        raise GraphError("A node needs an id.", params=f"{path}.id")
-    return NodeSpec(id=item["id"], type=str(data["type"]), title=str(data.get("title") or ""), data=data)
-
-
-def _parse_edge(item: Any) -> Edge | None:
-    if not isinstance(item, Mapping):
-        return None
-    source, target = item.get("source"), item.get("target")
-    if not isinstance(source, str) or not isinstance(target, str):
-        return None
-    return Edge(source=source, target=target, source_handle=str(item.get("sourceHandle") or SOURCE))
+def _depth(name: str, parents: Mapping[str, str]) -> int:
+    """How many containers a node inside ``name`` stands in. Raises GraphError for too many, and for a circle."""
+    depth, step = 0, name
+    while step:
+        depth += 1
+        if depth > DEEPEST:
+            raise GraphError(f"Node {name!r}: containers are nested deeper than {DEEPEST} levels.", params=f"nodes.{name}")
+        if step not in parents:
+            raise GraphError(f"A node is inside the unknown node {step!r}.", params=f"nodes.{step}")
+        step = parents[step]
+    return depth
 
 
 def _node_type(spec: NodeSpec, types: NodeTypes) -> type[Node[Any]]:

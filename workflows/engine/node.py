@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
@@ -11,7 +11,8 @@ import msgspec
 
 from difyproj.kernel.errors import DomainError
 
-from .events import Events, FileProduced, ReasoningChunk, RunEvent, Usage
+from .events import Events, FileProduced, Place, ReasoningChunk, RunEvent, Usage
+from .limits import Limits
 from .pool import VariablePool
 from .ports import Ports
 from .state import RunState
@@ -38,6 +39,7 @@ class Done:
     process_data: Mapping[str, Any] | None = None
     usage: Usage | None = None
     handle: str = "source"
+    metadata: Mapping[str, Any] = field(default_factory=dict)
 
 
 class Form(msgspec.Struct, frozen=True):
@@ -87,7 +89,10 @@ class HistoryTurn(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class NodeContext(Generic[Data]):
-    """What one execution of a node sees. ``data`` is the node's parsed configuration, ``history`` runs oldest first."""
+    """What one execution of a node sees. ``data`` is the node's parsed configuration, ``history`` runs oldest first.
+
+    ``has_policy`` says that the graph states what follows a failure of this node: another try, or a strategy.
+    """
 
     node_id: str
     data: Data
@@ -99,6 +104,8 @@ class NodeContext(Generic[Data]):
     title: str = ""
     children: Children | None = None
     resumption: FormAnswer | None = None
+    has_policy: bool = False
+    limits: Limits = field(default_factory=Limits)
 
 
 class RoundFinished(RunEvent, frozen=True):
@@ -111,7 +118,12 @@ class RoundFinished(RunEvent, frozen=True):
 
 
 class Children(Protocol):
-    """The nodes inside a container: its rounds run through here, each a walk of its own over ``pool``."""
+    """The nodes inside a container: its rounds run through here, each a walk of its own over ``pool``.
+
+    ``place`` is where the container itself runs.
+    """
+
+    place: Place | None
 
     def round(self, pool: VariablePool, index: int) -> Events:
         """The events of round ``index`` (from 0), in the end one RoundFinished. What an earlier process finished is not run
@@ -123,13 +135,18 @@ class Node(ABC, Generic[Data]):
 
     ``schema`` parses the graph's raw ``data``; ``run`` yields pieces and ends with exactly one Done. ``entry``
     marks types at which a run may begin. Types that speak to the user override ``answer``. ``retries`` says that the graph's
-    ``retry_config`` counts here; ``repeats`` whether a node that a dead process had begun may run again.
+    ``retry_config`` counts here; ``repeats`` whether a node that a dead process had begun may run again. ``container`` is the
+    kind of a type whose nodes hold others; ``breaks`` says that its nodes end the loop around them; ``replies`` that the
+    output ``answer`` is a part of the run's answer.
     """
 
     schema: ClassVar[type]
     entry: ClassVar[bool] = False
     retries: ClassVar[bool] = False
     repeats: ClassVar[str] = AT_LEAST_ONCE
+    container: ClassVar[str] = ""
+    breaks: ClassVar[bool] = False
+    replies: ClassVar[bool] = False
 
     @abstractmethod
     def run(self, ctx: NodeContext[Data]) -> NodeStream: ...
@@ -138,3 +155,8 @@ class Node(ABC, Generic[Data]):
     def answer(cls, data: Data) -> Template | None:
         """The template whose text the run streams to its readers, for types that have one."""
         return None
+
+    @classmethod
+    def writes(cls, data: Data) -> Iterable[Sequence[str]]:
+        """Selectors of the variables that the node may assign to: text that shows them waits for it."""
+        return ()

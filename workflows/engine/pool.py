@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from .kinds import kind_of
@@ -68,3 +68,20 @@ class VariablePool:
 
     def scope(self, name: str) -> Mapping[str, Any]:
         return self._scopes.get(name, {})
+
+    def forget(self, scopes: Iterable[str]) -> None:
+        """Remove whole scopes."""
+        for name in scopes:
+            self._scopes.pop(name, None)
+
+    def copied(self, *shared: str) -> VariablePool:
+        """A pool of its own that begins with the same values; what is assigned in the ``shared`` scopes both have.
+
+        Values are not copied: nobody changes one in place, variables are given new ones.
+        """
+        made = VariablePool()
+        made._scopes = {name: values if name in shared else dict(values) for name, values in self._scopes.items()}
+        for name in shared:
+            made._scopes[name] = self._scopes.setdefault(name, {})
+        made._kinds = self._kinds
+        return made

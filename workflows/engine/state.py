@@ -74,7 +74,9 @@ class RunState:
     """Kept by the engine while a run goes on; whoever closes the run early reads the rest from here.
 
     ``answer`` is the text that left the engine (after layers), ``steps`` the number of nodes started, ``began_at`` the
-    run's beginning in epoch seconds.
+    run's beginning in epoch seconds, ``spent`` what model calls of an earlier process cost. ``outputs`` are those of the
+    nodes that answer or end; ``replies`` says that the run's text is its output ``answer``. ``exceptions`` counts failures
+    that a strategy handled, ``depth`` the workflows that called this one.
     """
 
     started: float = field(default_factory=clock.monotonic)
@@ -82,6 +84,11 @@ class RunState:
     steps: int = 0
     calls: list[ModelCall] = field(default_factory=list)
     ended: bool = False
+    spent: Usage = field(default_factory=Usage)
+    outputs: dict[str, Any] = field(default_factory=dict)
+    replies: bool = True
+    exceptions: int = 0
+    depth: int = 0
     _pieces: list[str] = field(default_factory=list)
 
     @property
@@ -111,7 +118,7 @@ class RunState:
 
     async def usage(self, models: ModelPort) -> Usage:
         """Usage of all calls; a call that was cut off is counted from its prompt and the text that came."""
-        total = Usage()
+        total = self.spent
         for call in self.calls:
             total = costs.add(total, await call.close(models))
         return total
@@ -131,19 +138,21 @@ class RunState:
         A reader who stops a run closes it and then writes ``await state.finished(models, "stopped")``.
         """
         text = self.answer if answer is None else answer
+        replied = {"answer": text} if text and self.replies else {}
         return RunFinished(
             status=status,
-            outputs=dict(outputs) if outputs is not None else {"answer": text} if text else {},
+            outputs={**self.outputs, **replied} if outputs is None else dict(outputs),
             answer=text,
             usage=await self.usage(models),
             elapsed_time=round(self.elapsed, 3),
             total_steps=self.steps,
             finished_at=clock.now().timestamp(),
             finish_reason=finish_reason or (self.calls[-1].finish_reason if self.calls else ""),
+            exceptions_count=self.exceptions,
         )
 
-    async def failed(self, models: ModelPort, error: DomainError) -> RunFailed:
-        """The terminal event of a run that ends in ``error``, with the text so far and what it cost."""
+    async def failed(self, models: ModelPort, error: DomainError, *, node_id: str = "") -> RunFailed:
+        """The terminal event of a run that ends in ``error`` (of the node ``node_id``), with what it has and what it cost."""
         return RunFailed(
             code=error.code,
             status=error.status,
@@ -152,4 +161,8 @@ class RunState:
             usage=await self.usage(models),
             elapsed_time=round(self.elapsed, 3),
             finished_at=clock.now().timestamp(),
+            outputs=dict(self.outputs),
+            total_steps=self.steps,
+            exceptions_count=self.exceptions,
+            node_id=node_id,
         )

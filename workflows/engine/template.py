@@ -19,9 +19,11 @@ Selector = tuple[str, ...]
 
 
 class Template(msgspec.Struct, frozen=True):
-    """A parsed template: literal text and selectors, in order."""
+    """A parsed template: literal text and selectors, in order. In a ``bare`` one nothing stands for a missing value, and all
+    values are plain text."""
 
     segments: tuple[str | Selector, ...]
+    bare: bool = False
 
     @property
     def selectors(self) -> tuple[Selector, ...]:
@@ -29,9 +31,11 @@ class Template(msgspec.Struct, frozen=True):
 
     def render(self, pool: VariablePool, show: Callable[[Any], str] = to_text) -> str:
         """The text with values in place; a reference to nothing leaves its dotted name, as clients of Dify know it."""
-        return "".join(
-            segment if isinstance(segment, str) else render_reference(segment, pool, show) for segment in self.segments
-        )
+        return "".join(segment if isinstance(segment, str) else self.show(segment, pool, show) for segment in self.segments)
+
+    def show(self, selector: Selector, pool: VariablePool, show: Callable[[Any], str] = to_text) -> str:
+        """The text that stands for one of its selectors."""
+        return to_text(pool.get(selector)) if self.bare else render_reference(selector, pool, show)
 
 
 def render_reference(selector: Selector, pool: VariablePool, show: Callable[[Any], str] = to_text) -> str:

@@ -1,30 +1,28 @@
-"""The walk: takes ready nodes one after another, runs them, and yields what happens. The only place that runs nodes."""
+"""A run from its beginning to its end: the walk over its graph, framed by the events of the run itself."""
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Sequence
+import asyncio
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import aclosing
-from typing import Any
 
-from difyproj.kernel import clock
-from difyproj.kernel.errors import DomainError, InternalError
-from difyproj.kernel.ids import new_id
+import msgspec
 
-from .answer import AnswerStream
-from .events import Events, NodeFinished, NodeStarted, RunEvent, RunStarted
-from .frontier import Frontier
+from .events import Events, HumanInputRequired, NodeFinished, Place, RunEvent, RunPaused, RunStarted
 from .graph import BoundGraph, Graph, NodeTypes
 from .layers import Layer
-from .node import Done, HistoryTurn, NodeContext, NodeStream, NodeText
+from .level import Level, Surroundings
+from .limits import Deadline, LimitExceeded, Limits
+from .node import FormAnswer, HistoryTurn
+from .past import Past
 from .pool import INPUTS, VariablePool
 from .ports import Ports
 from .state import RunState
 
-log = logging.getLogger(__name__)
+INITIAL, RESUMPTION = "initial", "resumption"
 
 
-async def run(
+def run(
     graph: Graph | BoundGraph,
     pool: VariablePool,
     ports: Ports,
@@ -33,136 +31,115 @@ async def run(
     state: RunState | None = None,
     history: Sequence[HistoryTurn] = (),
     layers: Sequence[Layer] = (),
+    entry: str = "",
+    limits: Limits | None = None,
+    reason: str = INITIAL,
+    finished: Sequence[NodeFinished] = (),
+    begun: Mapping[tuple[str, Place | None], str] | None = None,
+    answers: Mapping[str, FormAnswer] | None = None,
+    waiting: Sequence[HumanInputRequired] = (),
+    announced: Iterable[RunEvent] = (),
 ) -> Events:
-    """Run ``graph`` over ``pool`` and yield RunStarted, the events of its nodes in order, and one terminal event.
+    """Run ``graph`` over ``pool`` and give RunStarted, the events of its nodes in order, and one terminal event or RunPaused.
 
-    ``layers`` wrap the stream, the first one innermost. ``state`` is kept up to date with what left the engine. Closing
-    the generator, or cancelling the task that waits in it, closes the running node and its model call at once.
-    Raises GraphError, before any event, when the graph does not fit its node types.
+    ``layers`` wrap the stream, the first one innermost. ``state`` is kept up to date with what left the engine. A run begins
+    at ``entry``, if the graph has several roots. Closing the generator, or cancelling the task that waits in it, closes the
+    running nodes and their model calls at once. A node begins only when the event after its NodeStarted is asked for.
+
+    A run goes on where an earlier process left it when that one's ``finished`` nodes are given, in the order of their ends:
+    they are neither run nor announced again, and ``state`` holds their text, steps and cost when this function returns.
+    ``begun`` nodes without an end run again under their execution ids; ``announced`` are the other boundary events that were
+    shown, they are not given again. ``answers`` are what people answered, by node; ``waiting`` the forms that nobody has
+    answered yet. ``reason`` is that of the RunStarted; empty, there is none.
+
+    Raises GraphError when the graph does not fit its node types.
     """
     bound = graph if isinstance(graph, BoundGraph) else BoundGraph(graph, nodes)
     known = state if state is not None else RunState()
-    events: Events = _Walk(bound, pool, ports, known, history).events()
+    past = Past(finished, begun or {}, answers or {}, waiting, announced)
+    limit = limits or Limits()
+    around = Surroundings(ports, known, history, limit, past, Deadline(limit.seconds))
+    walk = _Walk(bound.at(entry) if entry else bound, pool, around, reason)
+    for event in walk.recalled:
+        known.apply(event)
+    return _told(walk.events(), layers, known)
+
+
+async def _told(events: Events, layers: Sequence[Layer], state: RunState) -> Events:
     for layer in layers:
         events = layer(events)
     async with aclosing(events):
         async for event in events:
-            known.apply(event)
+            state.apply(event)
             yield event
 
 
 class _Walk:
-    def __init__(
-        self, bound: BoundGraph, pool: VariablePool, ports: Ports, state: RunState, history: Sequence[HistoryTurn]
-    ) -> None:
-        self.bound, self.pool, self.ports, self.state, self.history = bound, pool, ports, state, history
-        self.frontier = Frontier(bound)
-        self.answers = AnswerStream(bound, pool, self.frontier)
-        self.outputs: dict[str, Any] = {}
-        self.texts: dict[str, str] = {}
-        self.error: DomainError | None = None
-        self.previous: str | None = None
+    def __init__(self, bound: BoundGraph, pool: VariablePool, around: Surroundings, reason: str) -> None:
+        self._pool, self._around, self._reason = pool, around, reason
+        self._state, self._models = around.state, around.ports.models
+        self._level = Level(around, bound, pool)
+        self._state.replies = bool(bound.repliers)
+        around.past.recall(self._state)
+        self.recalled = self._level.replay()
+        self._state.outputs = self._level.outputs
+        if self._state.depth > around.limits.depth:
+            self._level.error = LimitExceeded(f"Workflows call each other more than {around.limits.depth} deep.")
 
     async def events(self) -> Events:
-        yield RunStarted(inputs=dict(self.pool.scope(INPUTS)), created_at=int(self.state.began_at))
-        while self.error is None and (node_id := self.frontier.take()) is not None:
-            async with aclosing(self._step(node_id)) as step:
-                async for event in step:
-                    yield event
-        yield await self._terminal()
-
-    async def _step(self, node_id: str) -> Events:
-        """Run one node. Its failure is kept in ``error``; nothing but a cancellation leaves this place."""
-        for chunk in self.answers.freeze(node_id) if node_id in self.bound.answers else ():
-            yield chunk
-        settled = False
-        record = _Execution(self.bound, node_id, index=self.state.steps + 1)
-        self.state.steps += 1
-        yield record.started(self.previous)
+        if self._reason:
+            inputs = dict(self._pool.scope(INPUTS))
+            yield RunStarted(inputs=inputs, created_at=int(self._state.began_at), reason=self._reason)
+        deadline, past, level = self._around.deadline, self._around.past, self._level
         try:
-            async with aclosing(self._open(node_id)) as outputs:
-                async for output in outputs:
-                    if isinstance(output, NodeText):
-                        fed = self.answers.feed(node_id, output.variable, output.text)
-                        if fed is not None:
-                            yield fed
-                    elif isinstance(output, Done):
-                        settled = True
-                        for released in self._settle(node_id, output):
-                            yield released
-                        yield record.finished(output)
-                    elif isinstance(output, RunEvent):
-                        yield output
-            if not settled:
-                raise RuntimeError(f"The node type {record.node_type} ended without its outputs.")
-        except DomainError as error:
-            self.error = error
-        except Exception:
-            log.exception("node failed", extra={"node_id": node_id, "node_type": record.node_type})
-            self.error = InternalError()
-        self.previous = node_id
-        if self.error is not None:
-            yield record.failed(self.error)
+            async with aclosing(level.events()) as events:
+                deadline.enter()
+                async for event in events:
+                    if past.was_told(event):
+                        continue
+                    deadline.leave()
+                    yield event
+                    deadline.enter()
+        except asyncio.CancelledError:
+            if not deadline.took():
+                raise
+            level.error = deadline.error()
+        finally:
+            deadline.stop()
+        for event in await self._closing():
+            yield event
 
-    def _open(self, node_id: str) -> NodeStream:
-        kind, data = self.bound.classes[node_id], self.bound.data[node_id]
-        ctx = NodeContext(node_id, data, self.pool, self.ports, self.state, self.history)
-        return kind().run(ctx)
+    async def _closing(self) -> list[RunEvent]:
+        state, level, models = self._state, self._level, self._models
+        if level.error is not None:
+            return [await state.failed(models, level.error, node_id=level.failed_node)]
+        if level.waiting or self._around.past.waiting:
+            return await self._paused()
+        status = "partial-succeeded" if state.exceptions else "succeeded"
+        text = level.text
+        outputs = {**level.outputs, "answer": text} if level.replied else level.outputs
+        return [await state.finished(models, status, text, outputs)]
 
-    def _settle(self, node_id: str, done: Done) -> Sequence[RunEvent]:
-        self.pool.add(node_id, done.outputs)
-        self.frontier.settle(node_id, done.handle)
-        if node_id in self.bound.answers:
-            self.outputs.update(done.outputs)
-            self.texts[node_id] = str(done.outputs.get("answer", ""))
-        return self.answers.advance()
-
-    async def _terminal(self) -> RunEvent:
-        models = self.ports.models
-        if self.error is not None:
-            return await self.state.failed(models, self.error)
-        answer = "".join(self.texts[name] for name in self.answers.order)
-        outputs = {**self.outputs, "answer": answer} if self.texts else self.outputs
-        return await self.state.finished(models, "succeeded", answer, outputs)
-
-
-class _Execution:
-    """The bookkeeping of one execution of a node."""
-
-    def __init__(self, bound: BoundGraph, node_id: str, *, index: int) -> None:
-        spec = bound.graph.nodes[node_id]
-        self.execution_id, self.node_id, self.node_type = str(new_id()), node_id, spec.type
-        self.title, self.index = spec.title or spec.type, index
-        self.began, self.created_at = clock.monotonic(), clock.now().timestamp()
-
-    def started(self, predecessor: str | None) -> NodeStarted:
-        return NodeStarted(
-            self.execution_id, self.node_id, self.node_type, self.title, self.index, self.created_at, predecessor
+    async def _paused(self) -> list[RunEvent]:
+        state, past = self._state, self._around.past
+        asked = [
+            HumanInputRequired(
+                execution_id=execution.context.execution_id,
+                node_id=execution.spec.id,
+                title=execution.context.title,
+                form=msgspec.to_builtins(end.form),
+            )
+            for execution, end in self._level.waiting
+        ]
+        reasons = [*past.waiting, *asked]
+        paused = RunPaused(
+            paused_nodes=[each.node_id for each in reasons],
+            reasons=reasons,
+            outputs=dict(self._level.outputs),
+            answer=self._level.text,
+            usage=await state.usage(self._models),
+            elapsed_time=round(state.elapsed, 3),
+            total_steps=state.steps,
+            created_at=int(state.began_at),
         )
-
-    def finished(self, done: Done) -> NodeFinished:
-        return self._ended(
-            "succeeded",
-            inputs=None if done.inputs is None else dict(done.inputs),
-            outputs=dict(done.outputs),
-            process_data=None if done.process_data is None else dict(done.process_data),
-            usage=done.usage,
-        )
-
-    def failed(self, error: DomainError) -> NodeFinished:
-        return self._ended("failed", error=error.message)
-
-    def _ended(self, status: str, **detail: Any) -> NodeFinished:
-        elapsed = clock.monotonic() - self.began
-        return NodeFinished(
-            execution_id=self.execution_id,
-            node_id=self.node_id,
-            node_type=self.node_type,
-            title=self.title,
-            index=self.index,
-            status=status,
-            created_at=self.created_at,
-            finished_at=clock.now().timestamp(),
-            elapsed_time=round(elapsed, 6),
-            **detail,
-        )
+        return [*(event for event in asked if not past.was_told(event)), paused]

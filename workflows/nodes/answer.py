@@ -15,6 +15,7 @@ class AnswerData(msgspec.Struct, frozen=True):
 
 class AnswerNode(Node[AnswerData]):
     schema = AnswerData
+    replies = True
 
     @classmethod
     def answer(cls, data: AnswerData) -> template.Template:

@@ -57,6 +57,10 @@ class AssignerData(msgspec.Struct, frozen=True):
 class AssignerNode(Node[AssignerData]):
     schema = AssignerData
 
+    @classmethod
+    def writes(cls, data: AssignerData) -> list[tuple[str, ...]]:
+        return [item.variable_selector or () for _, item in data.changes()]
+
     async def run(self, ctx: NodeContext[AssignerData]) -> NodeStream:
         """The changes see each other in turn, and are made together once all are known to be possible."""
         draft = _Draft(ctx.pool)

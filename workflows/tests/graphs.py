@@ -89,9 +89,10 @@ async def events_of(
     history: Sequence[HistoryTurn] = (),
     state: RunState | None = None,
     layers: Sequence[Layer] = (),
+    **more: Any,
 ) -> list[RunEvent]:
     pool = VariablePool({"inputs": inputs or {}, "sys": {"query": query, "files": list(files), "user_id": "ann"}})
-    stream = run(tree, pool, ports, nodes=TYPES, history=history, state=state, layers=layers)
+    stream = run(tree, pool, ports, nodes=TYPES, history=history, state=state, layers=layers, **more)
     async with aclosing(stream):
         return [event async for event in stream]
 

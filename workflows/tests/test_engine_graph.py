@@ -75,7 +75,7 @@ def test_a_graph_without_one_beginning_is_refused() -> None:
     with pytest.raises(GraphError, match="found none"):
         BoundGraph(Graph([NodeSpec("a", "answer")]), TYPES)
     with pytest.raises(GraphError, match="found one, two"):
-        BoundGraph(Graph([NodeSpec("one", "start"), NodeSpec("two", "start")]), TYPES)
+        _ = BoundGraph(Graph([NodeSpec("one", "start"), NodeSpec("two", "start")]), TYPES).entry
 
 
 def test_ancestors_and_branches_are_found() -> None:

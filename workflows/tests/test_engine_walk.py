@@ -13,7 +13,7 @@ from difyproj.kernel.errors import CompletionRequestError, ProviderNotInitialize
 from difyproj.model_runtime.messages import Delta, TokenUsage
 from difyproj.testing.fakes import KeptFiles, ScriptedModels, scripted, visible
 from workflows.engine.events import AnyEvent, NodeFinished, RunFailed, RunFinished, RunStarted, TextChunk, decode, encode
-from workflows.engine.layers import step_limit
+from workflows.engine.limits import Limits
 from workflows.engine.pool import VariablePool
 from workflows.engine.ports import Ports
 from workflows.engine.state import RunState
@@ -88,8 +88,7 @@ async def test_only_the_chosen_branch_runs_and_joins_wait() -> None:
 
 
 async def test_the_step_limit_ends_a_run_in_an_error() -> None:
-    state, ports = RunState(), scripted("x")
-    events = await events_of(TALK, ports, state=state, layers=[step_limit(1, state, ports.models)])
+    events = await events_of(TALK, scripted("x"), limits=Limits(steps=1))
     last = events[-1]
     assert short(events) == "+start -start RunFailed"
     assert isinstance(last, RunFailed) and last.code == "invalid_param" and "1 steps" in last.message

@@ -1,0 +1,53 @@
+"""Several streams at once: each in a task of its own, their items through one queue, and all of them ended together."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from typing import Any, Generic, TypeVar
+
+Key = TypeVar("Key")
+Item = TypeVar("Item")
+
+# One cancellation may be lost in a library that turns it into an error of its own; the next one comes after this.
+_CANCEL_AGAIN_SECONDS = 0.2
+# How far a stream may run ahead of its reader.
+_AHEAD = 64
+
+
+class Fan(Generic[Key, Item]):
+    """Use it from one task. Whoever adds streams closes the fan, however it is left."""
+
+    def __init__(self) -> None:
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._queue: asyncio.Queue[tuple[Key, Item | BaseException]] = asyncio.Queue(_AHEAD)
+
+    def add(self, key: Key, stream: AsyncGenerator[Item, Any]) -> None:
+        task = asyncio.get_running_loop().create_task(self._feed(key, stream))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def get(self) -> tuple[Key, Item]:
+        """The next item of any stream. Raises what a stream raised."""
+        key, item = await self._queue.get()
+        if isinstance(item, BaseException):
+            raise item
+        return key, item
+
+    async def close(self) -> None:
+        """End all streams; returns when they have let go of what they held."""
+        while pending := [task for task in self._tasks if not task.done()]:
+            for task in pending:
+                task.cancel()
+            await asyncio.wait(pending, timeout=_CANCEL_AGAIN_SECONDS)
+        while not self._queue.empty():
+            self._queue.get_nowait()
+
+    async def _feed(self, key: Key, stream: AsyncGenerator[Item, Any]) -> None:
+        try:
+            async with aclosing(stream):
+                async for item in stream:
+                    await self._queue.put((key, item))
+        except Exception as error:
+            await self._queue.put((key, error))

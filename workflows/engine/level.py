@@ -1,0 +1,276 @@
+"""A walk over one level of a graph: the graph itself, or what is inside a container, once per round. Only here nodes run."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass
+from typing import Any, Final
+
+from difyproj.kernel.errors import DomainError
+from difyproj.kernel.ids import new_id
+
+from .answer import AnswerStream, Said, TextWithdrawn
+from .events import ContainerFinished, Events, NodeRetried, Place, RunEvent, TextChunk, TextReplaced
+from .execution import Execution, Failed, Outcome
+from .fan import Fan
+from .frontier import Frontier
+from .graph import BoundGraph
+from .limits import Deadline, LimitExceeded, Limits
+from .node import Done, HistoryTurn, NodeContext, NodeText, RoundFinished, Waiting
+from .past import Past
+from .policies import NONE
+from .pool import VariablePool
+from .ports import Ports
+from .spec import NodeSpec
+from .state import RunState
+
+# Nodes that never wait would keep the loop from everybody else.
+_BREATHE_EVERY: Final = 32
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What all walks of one run share."""
+
+    ports: Ports
+    state: RunState
+    history: Sequence[HistoryTurn]
+    limits: Limits
+    past: Past
+    deadline: Deadline
+
+
+class Level:
+    """``events`` walks. Then ``error`` (of ``failed_node``) tells why it ended early, ``waiting`` which executions wait for
+    people, ``broke`` that the loop around it is to end. ``outputs`` are those of nodes that answer or end; ``replied`` says
+    that some answered."""
+
+    def __init__(self, around: Surroundings, bound: BoundGraph, pool: VariablePool, place: Place | None = None) -> None:
+        self._around, self._bound, self._pool, self._place = around, bound, pool, place
+        self._frontier = Frontier(bound)
+        self._answers = AnswerStream(bound, pool, self._frontier)
+        self._running: dict[str, Execution] = {}
+        self._text: list[str] = []
+        self.outputs: dict[str, Any] = {}
+        self.waiting: list[tuple[Execution, Waiting]] = []
+        self.error: DomainError | None = None
+        self.failed_node = ""
+        self.broke = self.replied = False
+        self.steps = self.tokens = 0
+
+    @property
+    def text(self) -> str:
+        """What was said, as readers see it in the end."""
+        return "".join(self._text)
+
+    def replay(self) -> list[RunEvent]:
+        """Do again, without running anything, what an earlier process finished here; the text that comes of it."""
+        past, said = self._around.past, list[RunEvent]()
+        for event in past.at(self._place):
+            name = event.node_id
+            if name not in self._bound.classes:
+                continue
+            self._frontier.ready.pop(name, None)
+            self.steps += 1
+            if event.status == "failed":
+                self.error, self.failed_node = DomainError(event.error), name
+                break
+            if name in self._bound.answers:
+                said += self._before(name)
+                said += self._said_inside(name)
+            for each in event.assigned:
+                self._pool.set(each.scope, each.name, each.value)
+            usage = event.usage
+            said += self._settle(name, Done(event.outputs or {}, usage=usage, handle=event.handle))
+        for form in past.waiting if self._place is None else ():
+            self._frontier.ready.pop(form.node_id, None)
+        return said
+
+    async def events(self) -> Events:
+        """What happens until nothing is left that could run, or a node fails. Whoever was running then is stopped."""
+        ready, running, width = self._frontier.ready, self._running, self._around.limits.width
+        fan: Fan[Execution, Outcome] = Fan()
+        try:
+            while self.error is None and (ready or running):
+                alone = len(ready) == 1 and not running
+                while ready and len(running) < width and (execution := self._begin()) is not None:
+                    for event in self._opening(execution):
+                        yield event
+                    if alone:
+                        async with aclosing(execution.outputs()) as outputs:
+                            async for output in outputs:
+                                for event in self._take(execution, output):
+                                    yield event
+                        break
+                    fan.add(execution, execution.outputs())
+                if running and self.error is None:
+                    execution, output = await fan.get()
+                    for event in self._take(execution, output):
+                        yield event
+                if self._around.state.steps % _BREATHE_EVERY == 0:
+                    await asyncio.sleep(0)
+            await fan.close()
+            for execution in running.values():
+                yield execution.stopped()
+        finally:
+            await fan.close()
+
+    def _begin(self) -> Execution | None:
+        """The next node's execution; None, with an error, when it may not begin."""
+        around, bound = self._around, self._bound
+        node_id, predecessor = self._frontier.take()
+        self.steps += 1
+        self.error = self._exceeded()
+        if self.error is not None:
+            return None
+        begun_id = around.past.begun.get((node_id, self._place))
+        if begun_id is None:
+            around.state.steps += 1
+        spec, policy = bound.graph.nodes[node_id], bound.policies.get(node_id, NONE)
+        context = NodeContext(
+            node_id=node_id,
+            data=bound.data[node_id],
+            pool=self._pool,
+            ports=around.ports,
+            state=around.state,
+            history=around.history,
+            execution_id=begun_id or str(new_id()),
+            title=spec.title or spec.type,
+            children=Rounds(around, bound.inside[node_id], spec, self._place) if node_id in bound.inside else None,
+            resumption=around.past.answers.get(node_id) if self._place is None else None,
+            has_policy=policy is not NONE,
+            limits=around.limits,
+        )
+        execution = Execution(
+            spec=spec,
+            kind=bound.classes[node_id],
+            policy=policy,
+            context=context,
+            index=around.state.steps,
+            predecessor=predecessor,
+            place=self._place,
+            begun=begun_id is not None,
+        )
+        self._running[node_id] = execution
+        return execution
+
+    def _exceeded(self) -> LimitExceeded | None:
+        limits, state = self._around.limits, self._around.state
+        if self.steps > limits.steps:
+            return LimitExceeded(f"The run took more than {limits.steps} steps.")
+        if state.steps >= limits.total_steps:
+            return LimitExceeded(f"The run took more than {limits.total_steps} steps, the rounds of its containers included.")
+        return self._around.deadline.error() if self._around.deadline.passed else None
+
+    def _opening(self, execution: Execution) -> list[RunEvent]:
+        name = execution.spec.id
+        opening = self._before(name) if name in self._bound.answers else []
+        return opening if execution.begun else [*opening, execution.started()]
+
+    def _before(self, node_id: str) -> list[RunEvent]:
+        """An answer says what is left of it before it begins itself."""
+        return [] if node_id in self._bound.inside else self._say(self._answers.freeze(node_id))
+
+    def _take(self, execution: Execution, output: Outcome) -> Sequence[RunEvent]:
+        """What readers are told of one thing that a running node gave."""
+        name = execution.spec.id
+        if isinstance(output, NodeText):
+            chunk = self._answers.feed(name, output.variable, output.text)
+            return () if chunk is None else self._say((chunk,))
+        if isinstance(output, Done):
+            del self._running[name]
+            said = self._settle(name, output)
+            return [*said, execution.succeeded(output)]
+        if isinstance(output, Failed):
+            del self._running[name]
+            return self._fail(execution, output.error)
+        if isinstance(output, Waiting):
+            del self._running[name]
+            self.waiting.append((execution, output))
+            return ()
+        if isinstance(output, TextChunk | TextWithdrawn):
+            self.replied = True
+            passed = self._answers.pass_on(name, output)
+            return () if passed is None else self._say((passed,))
+        if isinstance(output, NodeRetried) and output.node_id == name:
+            return [*self._withdraw(name), output]
+        if isinstance(output, ContainerFinished):
+            self.tokens += output.total_tokens
+        return (output,)
+
+    def _settle(self, node_id: str, done: Done) -> list[RunEvent]:
+        kind = self._bound.classes[node_id]
+        self._pool.add(node_id, done.outputs)
+        self._frontier.settle(node_id, done.handle)
+        self.broke = self.broke or kind.breaks
+        self.tokens += 0 if done.usage is None else done.usage.total_tokens
+        if node_id in self._bound.answers and node_id not in self._bound.inside:
+            self._merge(done.outputs, replies=kind.replies)
+        return self._say(self._answers.advance())
+
+    def _merge(self, outputs: Mapping[str, Any], *, replies: bool) -> None:
+        if not replies:
+            self.outputs.update(outputs)
+            return
+        self.replied = True
+        self.outputs["files"] = [*self.outputs.get("files", ()), *outputs.get("files", ())]
+
+    def _fail(self, execution: Execution, error: DomainError) -> list[RunEvent]:
+        name = execution.spec.id
+        if self._around.deadline.passed:
+            error = self._around.deadline.error()
+        done = None if isinstance(error, LimitExceeded) else execution.policy.instead(error)
+        if done is None:
+            self.error, self.failed_node = error, name
+            return [execution.failed(error)]
+        self._around.state.exceptions += 1
+        return [*self._withdraw(name), *self._settle(name, done), execution.excused(done, error)]
+
+    def _withdraw(self, node_id: str) -> list[RunEvent]:
+        withdrawn = self._answers.withdraw(node_id)
+        return [] if withdrawn is None else self._say((withdrawn,))
+
+    def _say(self, said: Iterable[Said]) -> list[RunEvent]:
+        events: list[RunEvent] = []
+        for each in said:
+            if isinstance(each, TextChunk):
+                self._text.append(each.text)
+                events.append(each)
+            elif each.length:
+                self._text[:] = [self.text[: -each.length]]
+                events.append(each if self._place is not None else TextReplaced(self._text[0], "retry"))
+        return events
+
+    def _said_inside(self, container: str) -> list[RunEvent]:
+        """What the answers inside a finished container had said."""
+        if container not in self._bound.inside:
+            return []
+        said: list[RunEvent] = []
+        for event in self._around.past.inside(container, self._place):
+            text = (event.outputs or {}).get("answer") if event.node_id in self._bound.repliers else None
+            if text:
+                self.replied = True
+                passed = self._answers.pass_on(container, TextChunk(text, (event.node_id, "answer")))
+                said += [] if passed is None else self._say((passed,))
+        return said
+
+
+class Rounds:
+    """The nodes inside a container (``node.Children``): each round is a walk of its own."""
+
+    def __init__(self, around: Surroundings, bound: BoundGraph, container: NodeSpec, place: Place | None) -> None:
+        self._around, self._bound, self._container = around, bound, container
+        self.place = place
+
+    async def round(self, pool: VariablePool, index: int) -> Events:
+        place = Place(self._container.id, self._container.type, index, self.place)
+        pool.forget(self._bound.classes)
+        level = Level(self._around, self._bound, pool, place)
+        for event in level.replay():
+            yield event
+        async with aclosing(level.events()) as events:
+            async for event in events:
+                yield event
+        yield RoundFinished(level.error, level.broke, level.steps, level.tokens)
