@@ -1,0 +1,81 @@
+"""What is forgotten of runs once nobody will ask for it: in small batches with rests, so that runs going on hardly notice."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta
+from typing import Any, Final
+from uuid import UUID
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import Q, QuerySet
+
+from apps.models import Run, RunStatus
+from difyproj.kernel import clock
+from workflows.models import NodeExecution, RunEventRow, WorkflowRun
+
+RUNS_AT_ONCE: Final = 100
+ROWS_AT_ONCE: Final = 1_000
+LONGEST_REST: Final = 0.05
+UNFINISHED: Final = (RunStatus.RUNNING, RunStatus.PAUSED)
+
+
+def forget_boundaries() -> int:
+    """Boundary events of runs from before ``RUN_EVENT_RETENTION_DAYS``: nobody reads their streams again."""
+    before = clock.now() - timedelta(days=settings.RUN_EVENT_RETENTION_DAYS)
+    return _delete(RunEventRow.objects.filter(run__created_at__lt=before).exclude(run__status__in=UNFINISHED))
+
+
+def forget_runs() -> int:
+    """Runs older than ``WORKFLOW_LOG_RETENTION_DAYS`` with their traces; 0 keeps them. What still waits for people stays."""
+    before = _log_limit()
+    return sum(_forget(batch) for batch in _ended(before)) if before else 0
+
+
+def forget_single_steps() -> int:
+    """Nodes that were tried alone, as old as that."""
+    before = _log_limit()
+    return _delete(NodeExecution.objects.filter(run__isnull=True, created_at__lt=before)) if before else 0
+
+
+FORGET: dict[str, Callable[[], int]] = {
+    "run_events": forget_boundaries,
+    "runs": forget_runs,
+    "single_steps": forget_single_steps,
+}
+
+
+def _log_limit() -> datetime | None:
+    days = settings.WORKFLOW_LOG_RETENTION_DAYS
+    return clock.now() - timedelta(days=days) if days else None
+
+
+def _ended(before: datetime) -> Iterator[list[UUID]]:
+    """The ids of runs from before that moment that are over, oldest first; each batch once, whatever became of it."""
+    rows = WorkflowRun.objects.filter(created_at__lt=before).exclude(run__status__in=UNFINISHED)
+    rows, after = rows.order_by("created_at", "run_id"), Q()
+    while batch := list(rows.filter(after).values_list("created_at", "run_id")[:RUNS_AT_ONCE]):
+        yield [run_id for _, run_id in batch]
+        moment, last = batch[-1]
+        after = Q(created_at__gt=moment) | Q(created_at=moment, run_id__gt=last)
+
+
+def _forget(run_ids: list[UUID]) -> int:
+    deleted = _delete(NodeExecution.objects.filter(run_id__in=run_ids))
+    deleted += _delete(RunEventRow.objects.filter(run_id__in=run_ids))
+    with transaction.atomic():
+        return deleted + Run.objects.filter(pk__in=run_ids).delete()[0]
+
+
+def _delete(rows: QuerySet[Any]) -> int:
+    """All of them, a thousand at a time; after each the database gets as much time for others as it took, within reason."""
+    deleted = 0
+    while batch := list(rows.order_by().values_list("pk", flat=True)[:ROWS_AT_ONCE]):
+        began = clock.monotonic()
+        deleted += rows.model._default_manager.filter(pk__in=batch).delete()[0]
+        if len(batch) < ROWS_AT_ONCE:
+            break
+        time.sleep(min(LONGEST_REST, clock.monotonic() - began))
+    return deleted
