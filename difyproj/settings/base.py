@@ -213,6 +213,16 @@ APP_DEFAULT_ACTIVE_REQUESTS = env.integer("APP_DEFAULT_ACTIVE_REQUESTS", 0)
 APP_MAX_ACTIVE_REQUESTS = env.integer("APP_MAX_ACTIVE_REQUESTS", 0)
 APP_MAX_EXECUTION_TIME = env.integer("APP_MAX_EXECUTION_TIME", 1200, minimum=1)
 RUN_CHECKPOINT_SECONDS = env.seconds("RUN_CHECKPOINT_SECONDS", 2.0, minimum=0.05)
+# Runs of graphs; the names are those of workflows.engine.limits.Limits.
+WORKFLOW_LIMITS = {
+    "steps": env.integer("WORKFLOW_MAX_EXECUTION_STEPS", 500, minimum=1),
+    "total_steps": env.integer("WORKFLOW_MAX_TOTAL_STEPS", 100_000, minimum=1),
+    "seconds": env.seconds("WORKFLOW_MAX_EXECUTION_TIME", 1200.0, minimum=1.0),
+    "width": env.integer("WORKFLOW_PARALLEL_WIDTH", 50, minimum=1),
+    "depth": env.integer("WORKFLOW_CALL_MAX_DEPTH", 5, minimum=1),
+    "rounds": env.integer("LOOP_NODE_MAX_COUNT", 100, minimum=1),
+    "variable_size": env.integer("MAX_VARIABLE_SIZE", 200 * 1024, minimum=1),
+}
 EVENT_LOG_RETENTION_SECONDS = env.seconds("EVENT_LOG_RETENTION_SECONDS", 60.0)
 
 UPLOAD_FILE_SIZE_LIMIT = env.integer("UPLOAD_FILE_SIZE_LIMIT", 15, minimum=1)
@@ -241,6 +251,22 @@ MAX_BODY_BYTES = (LARGEST_UPLOAD + 5) * 1024 * 1024
 DATA_UPLOAD_MAX_MEMORY_SIZE = 15 * 1024 * 1024
 # No route takes more than one: ten are enough to say so.
 DATA_UPLOAD_MAX_NUMBER_FILES = 10
+
+# The walls around code and templates of graphs; what code may use, and what it may return.
+SANDBOX_BACKEND = env.choice("SANDBOX_BACKEND", "embedded", ("embedded",))
+SANDBOX_WORKERS = env.integer("SANDBOX_WORKERS", 4, minimum=1, maximum=64)
+SANDBOX_SECONDS = env.seconds("SANDBOX_SECONDS", 10.0, minimum=0.1)
+SANDBOX_MEMORY_MB = env.integer("SANDBOX_MEMORY_MB", 64, minimum=8, maximum=4096)
+CODE_LIMITS = {
+    "largest": env.integer("CODE_MAX_NUMBER", 2**63 - 1, minimum=1, maximum=2**63 - 1),
+    "smallest": env.integer("CODE_MIN_NUMBER", -(2**63 - 1), minimum=-(2**63 - 1), maximum=0),
+    "depth": env.integer("CODE_MAX_DEPTH", 5, minimum=1, maximum=50),
+    "decimals": env.integer("CODE_MAX_PRECISION", 20, minimum=0),
+    "string": env.integer("CODE_MAX_STRING_LENGTH", 400_000, minimum=1),
+    "strings": env.integer("CODE_MAX_STRING_ARRAY_LENGTH", 30, minimum=1),
+    "objects": env.integer("CODE_MAX_OBJECT_ARRAY_LENGTH", 30, minimum=1),
+    "numbers": env.integer("CODE_MAX_NUMBER_ARRAY_LENGTH", 1000, minimum=1),
+}
 
 # Where messages to the workers wait: Redis or another broker, else a file of our own. Empty: nobody is told of jobs.
 TASK_BROKER_URL = env.text("TASK_BROKER_URL", REDIS_URL or f"sqlite:///{quote(str(DIFYPROJ_VAR / 'broker.sqlite3'))}")

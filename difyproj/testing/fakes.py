@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from difyproj.infra.sandbox import get_sandbox
 from difyproj.model_runtime.base import ModelRequest
 from difyproj.model_runtime.messages import Delta, Part, TokenUsage
 from workflows.engine.events import RunEvent, TextChunk, TextReplaced, Usage
@@ -94,8 +95,8 @@ class KeptFiles:
 
 
 def scripted(*script: Step, size: int = 0) -> Ports:
-    """Ports whose model follows ``script``."""
-    return Ports(models=ScriptedModels(script, size=size), files=KeptFiles())
+    """Ports whose model follows ``script``, with the real sandbox."""
+    return Ports(models=ScriptedModels(script, size=size), files=KeptFiles(), sandbox=get_sandbox())
 
 
 def visible(events: Sequence[RunEvent]) -> str:

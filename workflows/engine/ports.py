@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Protocol
 
-from difyproj.kernel.errors import AppUnavailable
+from difyproj.kernel.errors import AppUnavailable, InvalidParam
 from difyproj.model_runtime.base import ModelRequest
 from difyproj.model_runtime.messages import Delta, Part, TokenUsage
 
@@ -82,12 +82,34 @@ class HttpPort(Protocol):
         """Through the guarded egress, redirects followed. Raises DomainError when refused, unreachable, late or too large."""
 
 
+class CodeExecutionError(InvalidParam):
+    """The code of a graph is wrong, failed, or asked for more than it may have. The text is for the graph's author."""
+
+
+@dataclass(frozen=True, slots=True)
+class CodeLimits:
+    """The most that code may return: characters, elements, levels, decimals; the operator may change them."""
+
+    string: int = 400_000
+    largest: int = 2**63 - 1
+    smallest: int = -(2**63 - 1)
+    decimals: int = 20
+    depth: int = 5
+    numbers: int = 1000
+    strings: int = 30
+    objects: int = 30
+
+
 class SandboxPort(Protocol):
     async def run_code(self, language: str, code: str, inputs: Mapping[str, Any]) -> Mapping[str, Any]:
-        """``main`` of ``code`` (``python3`` or ``javascript``) over ``inputs``: the object it returns. Raises DomainError."""
+        """``main`` of ``code`` (``python3`` or ``javascript``) over ``inputs``: the object it returns.
+
+        Raises CodeExecutionError when the code is at fault, and ServiceUnavailable when nothing can run it now.
+        """
 
     async def render(self, source: str, values: Mapping[str, Any], *, limit: int) -> str:
-        """A Jinja2 template, at most ``limit`` characters long when rendered. Raises DomainError."""
+        """A Jinja2 template, at most ``limit`` characters long when rendered. Raises InvalidParam, and ServiceUnavailable
+        when nothing can render it now."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,3 +174,4 @@ class Ports:
     tools: ToolPort = field(default_factory=partial(Absent, "Tools"))
     knowledge: KnowledgePort = field(default_factory=partial(Absent, "Knowledge"))
     documents: DocumentPort = field(default_factory=partial(Absent, "Documents"))
+    code_limits: CodeLimits = CodeLimits()

@@ -77,7 +77,7 @@ class Filler:
     async def jinja(self, row: PromptTemplate) -> str:
         known = (self.config.jinja2_variables if self.config else None) or ()
         values = {one.variable: _demand(self.ctx.pool, one.value_selector) for one in known}
-        return await jinja.render(row.jinja2_text or row.text, values, field="prompt_template")
+        return await jinja.render(self.ctx.ports.sandbox, row.jinja2_text or row.text, values, field="prompt_template")
 
     def _plain(self, raw: str) -> str:
         parsed = template.parse(raw)

@@ -19,6 +19,7 @@ NODES: Registry[type[Node[Any]]] = Registry(
         "assigner": "workflows.nodes.assigner:AssignerNode",
         "list-operator": "workflows.nodes.list_operator:ListOperatorNode",
         "template-transform": "workflows.nodes.template_transform:TemplateTransformNode",
+        "code": "workflows.nodes.code:CodeNode",
         "iteration": "workflows.nodes.iteration:IterationNode",
         "iteration-start": "workflows.nodes.iteration_start:IterationStartNode",
         "loop": "workflows.nodes.loop:LoopNode",

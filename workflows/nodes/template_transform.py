@@ -24,5 +24,5 @@ class TemplateTransformNode(Node[TemplateTransformData]):
     async def run(self, ctx: NodeContext[TemplateTransformData]) -> NodeStream:
         """A variable that does not exist is None to the template."""
         values = {each.variable: ctx.pool.get(each.value_selector or ()) for each in ctx.data.variables or []}
-        text = await jinja.render(ctx.data.template, values, field="template")
+        text = await jinja.render(ctx.ports.sandbox, ctx.data.template, values, field="template")
         yield Done(outputs={"output": text}, inputs=values)

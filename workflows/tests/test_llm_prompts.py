@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from difyproj.infra.sandbox import get_sandbox
 from difyproj.model_runtime.base import ModelRequest
 from difyproj.model_runtime.messages import ImagePart, Role, TextPart
 from difyproj.testing.fakes import KeptFiles, ScriptedModels, visible
@@ -28,7 +29,7 @@ async def _ask(
     data: Any, *script: str, can: frozenset[str] = frozenset({"structured-output"}), **detail: Any
 ) -> tuple[ModelRequest | None, list[RunEvent]]:
     models = ScriptedModels(script or ("ok",), can=can)
-    ports = Ports(models, KeptFiles({"cat": CAT, "dog": DOG}))
+    ports = Ports(models, KeptFiles({"cat": CAT, "dog": DOG}), sandbox=get_sandbox())
     events = await events_of(chain(("llm", "llm", data), ("answer", "answer", {"answer": "{{#llm.text#}}"})), ports, **detail)
     return (models.requests[0] if models.requests else None), events
 

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import Any
 
 import pytest
 
 from difyproj.kernel.errors import InvalidParam
-from workflows.engine import jinja
 from workflows.engine.pool import VariablePool
 
 from .nodes import done, file
@@ -66,21 +64,3 @@ async def test_text_that_is_no_unicode_and_values_without_end_do_no_harm() -> No
     endless.append(endless)
     with pytest.raises(InvalidParam):
         await rendered("[{{ v }}]", v=endless)
-
-
-async def test_a_stopped_run_ends_the_process(monkeypatch: pytest.MonkeyPatch) -> None:
-    begun: asyncio.Queue[asyncio.subprocess.Process] = asyncio.Queue()
-    start = asyncio.create_subprocess_exec
-
-    async def noted(*command: str, **options: Any) -> asyncio.subprocess.Process:
-        process = await start(*command, **options)
-        begun.put_nowait(process)
-        return process
-
-    monkeypatch.setattr(asyncio, "create_subprocess_exec", noted)
-    task = asyncio.create_task(jinja.render("{{ 1 }}", {}, field="template"))
-    process = await begun.get()
-    task.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await task
-    assert process.returncode is not None

@@ -1,0 +1,39 @@
+"""The sandbox of this process: where code and templates of strangers run. Nothing is started before its first use."""
+
+from __future__ import annotations
+
+from functools import cache
+
+from django.conf import settings
+
+from workflows.engine.ports import CodeLimits, SandboxPort
+
+from .programs import Bounds
+from .sandbox import Sandbox
+from .walls import WALLS, Walls
+
+
+def get_sandbox() -> SandboxPort:
+    """For the ports of runs; one for all of them."""
+    return _sandbox()
+
+
+def code_limits() -> CodeLimits:
+    """What code nodes may return, as the operator has it."""
+    return CodeLimits(**settings.CODE_LIMITS)
+
+
+async def aclose() -> None:
+    """Ends the workers; the next call starts new ones."""
+    if _sandbox.cache_info().currsize:
+        await _sandbox().aclose()
+
+
+@cache
+def _sandbox() -> Sandbox:
+    bounds = Bounds(seconds=settings.SANDBOX_SECONDS, memory=settings.SANDBOX_MEMORY_MB * 1024**2)
+    return Sandbox(_walls(), size=settings.SANDBOX_WORKERS, bounds=bounds)
+
+
+def _walls() -> Walls:
+    return WALLS.get("embedded")()

@@ -1,0 +1,15 @@
+"""Walls that need nothing of the system: interpreters that have nothing to give away, in processes that may do nothing."""
+
+from __future__ import annotations
+
+from .programs import Bounds, Program, command
+
+
+class Embedded:
+    """The programs limit and enclose themselves."""
+
+    def refusal(self) -> str:
+        return ""
+
+    def command(self, program: Program, bounds: Bounds) -> list[str]:
+        return command(program, bounds)

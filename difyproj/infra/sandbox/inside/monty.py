@@ -1,0 +1,60 @@
+"""Runs Python by Monty, an interpreter in Rust that has no files, network or processes to give away."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import pydantic_monty as monty
+
+from . import confinement
+from .frames import Refused, limits, serve
+
+FILES: Final = 64
+PRINT_BYTES: Final = 256 * 1024
+RECURSION: Final = 500
+# Address space: much of it is reserved and never used.
+OVERHEAD_BYTES: Final = 1024**3
+# Nobody reads what is printed; the name may still be used.
+PRELUDE: Final = "def print(*values, **options): pass"
+CALL: Final = "\nimport json as __json\n__json.dumps(main(**__inputs))"
+
+
+def main() -> None:
+    given = limits()
+    confinement.limit(memory=given["memory"] + OVERHEAD_BYTES, files=FILES, processes=None)
+    with monty.Monty(binary_path=given["binary"], min_processes=1, max_processes=1) as pool:
+        serve(lambda asked: answer(pool, asked, given["seconds"], given["memory"]), most_memory=given["memory"])
+
+
+def answer(pool: monty.Monty, asked: dict[str, Any], seconds: float, memory: int) -> str:
+    """What ``main`` returns, as JSON. Raises Refused."""
+    bounds: monty.ResourceLimits = {
+        "max_feed_duration_secs": seconds,
+        "max_total_sleep_secs": seconds,
+        "max_memory": memory,
+        "max_recursion_depth": RECURSION,
+    }
+    printed = monty.CollectString(PRINT_BYTES)
+    try:
+        with pool.checkout(limits=bounds) as session:
+            session.feed_run(PRELUDE)
+            told: str = session.feed_run(asked["code"] + CALL, inputs={"__inputs": asked["inputs"]}, print_callback=printed)
+    except monty.MontyCrashedError as error:
+        raise Refused("MemoryError", "The code ended its interpreter.") from error
+    except monty.MontyError as error:
+        raise Refused(*_explained(error)) from error
+    return told
+
+
+def _explained(error: monty.MontyError) -> tuple[str, str]:
+    """The error's type, and its text with the line of the author's code."""
+    kind = type(error.exception()).__name__
+    if kind == "TimeoutError":
+        return kind, "The code took too long."
+    if kind == "MemoryError":
+        return kind, "The code needs too much memory."
+    if isinstance(error, monty.MontySyntaxError | monty.MontyRuntimeError):
+        frames = error.traceback()
+        text = error.display("type-msg")
+        return kind, f"Line {frames[-1].line}: {text}" if frames else text
+    return kind, str(error)

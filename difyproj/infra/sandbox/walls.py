@@ -1,0 +1,28 @@
+"""How the sandbox's processes are held: one visible row per way."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from difyproj.kernel.registry import Registry
+
+from .programs import Bounds, Program
+
+
+class Walls(Protocol):
+    """Starts programs so that they reach nothing but the socket they are given."""
+
+    def refusal(self) -> str:
+        """Why these walls cannot be had on this machine; empty when they can. May take some milliseconds."""
+
+    def command(self, program: Program, bounds: Bounds) -> Sequence[str]:
+        """What starts a worker of the program."""
+
+
+WALLS: Registry[type[Walls]] = Registry(
+    "wall of the sandbox",
+    {
+        "embedded": "difyproj.infra.sandbox.embedded:Embedded",
+    },
+)
