@@ -7,6 +7,8 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import BeforeValidator, Field, PlainSerializer
 
+from difyproj.kernel import jsonio
+
 from .sections import Section
 
 Control = Literal[
@@ -29,6 +31,11 @@ def _none_if_blank(value: Any) -> Any:
     return None if value == "" else value
 
 
+def _schema(value: Any) -> Any:
+    """A JSON Schema may stand as text."""
+    return jsonio.loads(value) if isinstance(value, str) and value.strip() else value or None
+
+
 class InputField(Section):
     """One field. ``default`` fills an absent value; ``max_length`` counts characters (files for file-list)."""
 
@@ -44,6 +51,7 @@ class InputField(Section):
     allowed_file_types: tuple[str, ...] = ()
     allowed_file_extensions: tuple[str, ...] = ()
     allowed_file_upload_methods: tuple[str, ...] = ()
+    json_schema: Annotated[dict[str, Any] | None, BeforeValidator(_schema)] = None
 
 
 def unwrap(value: Any) -> Any:

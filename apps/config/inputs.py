@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, cast
 
 from difyproj.kernel.errors import InvalidParam
+from workflows.engine import json_schema
 
 from .form import InputField
 from .schema import AppConfig
@@ -124,6 +125,8 @@ def _json_object(field: InputField, value: Any) -> Mapping[str, Any]:
             raise _wrong(field, "must be a JSON object in the input form") from error
     if not isinstance(parsed, Mapping):
         raise _wrong(field, "must be a JSON object in the input form")
+    if field.json_schema and (reason := json_schema.fault(field.json_schema, parsed)):
+        raise _wrong(field, f"does not fit its JSON schema: {reason}")
     return parsed
 
 

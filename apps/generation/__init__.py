@@ -1,6 +1,6 @@
 """The one door: everything that generates goes through here. Its inside is nobody else's business.
 
-Runs: ``generate``, ``subscribe``, ``stop`` and, for operators, ``stop_all``.
+Runs: ``generate``, ``subscribe``, ``attach``, ``stop`` and, for operators, ``stop_all``.
 One-shot model calls: a ``plan_...`` with database access, then its coroutine.
 """
 
@@ -21,12 +21,14 @@ from .invoke import (
     write_title,
 )
 from .openai_wire import ChatCompletionWire
-from .request import FileInput, GenerateRequest, Once
+from .request import DRAFT, PUBLISHED, FileInput, GenerateRequest, Once
 from .service import begun_with, generate, stop, stop_all
-from .subscription import RunNotFound, Subscription, subscribe
+from .subscription import RunNotFound, Subscription, attach, subscribe
 from .wire import for_visitors
 
 __all__ = [
+    "DRAFT",
+    "PUBLISHED",
     "Background",
     "ChatCompletionWire",
     "FileInput",
@@ -36,6 +38,7 @@ __all__ = [
     "RunNotFound",
     "Subscription",
     "ask_questions",
+    "attach",
     "begun_with",
     "cooling_seconds",
     "embed",

@@ -10,6 +10,7 @@ from uuid import UUID
 from workflows.engine.events import RunEvent, TextChunk, TextReplaced
 from workflows.engine.state import RunState
 
+from .ledger import Ledger
 from .log import event_log
 from .request import Reply
 
@@ -21,6 +22,7 @@ class LiveRun:
     """``next_event_id`` is the id of the next event; ids up to ``reserved_event_id`` are promised in the run's row.
 
     ``text_event_id`` is the newest event that changed the answer, ``saved_event_id`` the newest one whose text the rows hold.
+    A graph's run has a ``ledger``: what happens in it is kept before it is shown.
     ``driving`` is true while the engine may be interrupted: not before the pump's first step, and not while the end is kept.
     """
 
@@ -34,11 +36,18 @@ class LiveRun:
     interrupted: bool = False
     driving: bool = False
     has_slot: bool = True
+    ledger: Ledger | None = None
     task: asyncio.Task[None] | None = None
 
     @property
     def is_dirty(self) -> bool:
         return self.text_event_id > self.saved_event_id
+
+    @property
+    def shown_event_id(self) -> int:
+        """The newest event that readers were shown."""
+        waiting = self.ledger.queue if self.ledger is not None else ()
+        return (waiting[0][0] if waiting else self.next_event_id) - 1
 
     def publish(self, run_events: Sequence[RunEvent]) -> None:
         """Number the events and show them to the readers. Never waits."""

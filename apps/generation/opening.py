@@ -5,14 +5,17 @@ from __future__ import annotations
 from datetime import datetime
 from uuid import UUID
 
-from django.db import transaction
+from django.db import models, transaction
 
 from apps.models import Conversation, Message, MessageFile, Run
 from difyproj.infra import leases
 from difyproj.infra.inserts import insert, update
 from difyproj.infra.models import IdempotencyKey
 from difyproj.kernel import clock, ids
+from workflows.models import WorkflowRun
+from workflows.services import conversation_variables
 
+from .graph_facts import GraphFacts
 from .live import RESERVED_BLOCK
 from .plan import Plan
 from .request import Once, Reply
@@ -31,6 +34,8 @@ def begin(plan: Plan, run_id: UUID, once: Once | None) -> Reply:
             tenant_id=plan.app.tenant_id, scope=once.scope, key=once.key, request_hash=once.request_hash,
             run_id=run.pk, state="done", locked_until=moment,
         )  # fmt: skip
+    if plan.graph is not None:
+        return _begin_graph(plan, plan.graph, run, moment)
     conversation = _conversation(plan, moment)
     message = _message(plan, run, conversation)
     if conversation is plan.conversation:
@@ -43,19 +48,45 @@ def begin(plan: Plan, run_id: UUID, once: Once | None) -> Reply:
     return reply_of(run, message)
 
 
-def reply_of(run: Run, message: Message) -> Reply:
+def _begin_graph(plan: Plan, graph: GraphFacts, run: Run, moment: datetime) -> Reply:
+    """The same for a graph: its run, and for chatflows the message and the variables that the conversation lacks."""
+    flow = WorkflowRun(
+        run=run, tenant_id=run.tenant_id, app_id=run.app_id, workflow_id=graph.workflow_id, version=graph.version,
+        graph=graph.graph, inputs=graph.inputs, triggered_from=graph.triggered_from, created_at=run.created_at,
+    )  # fmt: skip
+    rows: list[models.Model] = [run, flow]
+    message = None
+    if graph.conversation_id is not None:
+        conversation = _conversation(plan, moment)
+        if conversation is plan.conversation:
+            update(Conversation, conversation.pk, {"updated_at": moment})
+        else:
+            rows.insert(0, conversation)
+        message = _message(plan, run, conversation)
+        rows.append(message)
+    insert(*rows)
+    if graph.variables and graph.conversation_id is not None:
+        conversation_variables.begin(graph.conversation_id, graph.variables)
+    if message is not None and plan.files:
+        MessageFile.objects.bulk_create(_message_files(plan, message))
+    return reply_of(run, message, graph)
+
+
+def reply_of(run: Run, message: Message | None, graph: GraphFacts | None = None) -> Reply:
     """The fixed facts of the run's reply."""
     return Reply(
         run_id=run.pk,
         mode=run.mode,
         tier=run.tier,
-        created_at=clock.epoch(message.created_at),
-        message_id=message.pk,
-        conversation_id=message.conversation_id,
+        created_at=clock.epoch(run.created_at if message is None else message.created_at),
+        message_id=None if message is None else message.pk,
+        conversation_id=None if message is None else message.conversation_id,
         tenant_id=run.tenant_id,
         app_id=run.app_id,
         end_user_id=run.end_user_id,
         account_id=run.account_id,
+        workflow_id=None if graph is None else graph.workflow_id,
+        created_by=None if graph is None else graph.created_by,
     )
 
 
@@ -77,6 +108,7 @@ def _run(plan: Plan, run_id: UUID) -> Run:
 
 def _conversation(plan: Plan, moment: datetime) -> Conversation:
     return plan.conversation or Conversation(
+        id=plan.graph.conversation_id if plan.graph and plan.graph.conversation_id else ids.new_id(),
         tenant_id=plan.app.tenant_id,
         app_id=plan.app.pk,
         mode=plan.app.mode,

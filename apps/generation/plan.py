@@ -10,11 +10,11 @@ from uuid import UUID
 from accounts.services import model_access
 from apps import config as app_config
 from apps.config import AppConfig
-from apps.models import App, Conversation, Message, UploadFile
-from apps.modes import mode_for
-from apps.modes.mode import CHAT, COMPLETION, Mode, Turn
+from apps.models import App, Conversation, Message
+from apps.modes import mode_of
+from apps.modes.mode import Mode, Turn
 from apps.modes.run import run
-from apps.services import apps, conversations, files
+from apps.services import apps, conversations
 from difyproj.kernel import ids
 from difyproj.kernel.errors import AppUnavailable, ConversationCompleted, InvalidParam
 from difyproj.kernel.principal import ActorKind, Principal
@@ -25,25 +25,19 @@ from workflows.engine.node import HistoryTurn
 from workflows.engine.ports import Ports
 from workflows.engine.state import RunState
 
+from . import given_files
+from .given_files import GivenFile
+from .graph_facts import GraphFacts
 from .parameters import over
-from .ports import RequestFile, RequestFiles, TenantModels
-from .request import FileInput, GenerateRequest
+from .ports import RequestFiles, TenantModels
+from .request import GenerateRequest
 
 HISTORY_LIMIT = 500
 
 
 @dataclass(frozen=True, slots=True)
-class GivenFile:
-    """A file of the request, checked; ``row`` is the upload it names, if it is one."""
-
-    id: str
-    given: FileInput
-    row: UploadFile | None
-
-
-@dataclass(frozen=True, slots=True)
 class Plan:
-    """One run, ready to begin. ``conversation`` is None when it starts a new one."""
+    """One run, ready to begin. ``conversation`` is None when it starts a new one, ``graph`` for modes without an own graph."""
 
     principal: Principal
     app: App
@@ -55,6 +49,7 @@ class Plan:
     models: TenantModels
     state: RunState
     events: Events
+    graph: GraphFacts | None = None
 
     @property
     def end_user_id(self) -> Any:
@@ -67,17 +62,13 @@ class Plan:
 
 def make(principal: Principal, app: App, request: GenerateRequest) -> Plan:
     """Check the request and read what its run needs. Raises the contract's errors, before anything is written."""
-    mode = mode_for(app.mode, COMPLETION if app.mode == "completion" else CHAT)
+    mode = mode_of(app.mode)
     config = _configuration(app, request)
-    if mode.has_conversations and not request.query.strip():
-        raise InvalidParam("Query cannot be empty.", params="query")
+    demand_query(mode, request)
     inputs = app_config.check_inputs(config, request.inputs)
-    conversation = _conversation(principal, mode, request)
-    given = _files(principal, config, request.files)
-    if request.history is None:
-        history = _history(conversation, request.parent_message_id) if conversation else []
-    else:
-        history = list(request.history)
+    conversation = conversation_of(principal, mode, request)
+    given = given_files.checked(principal, config, request.files)
+    history = history_of(conversation, request)
     credentials = model_access.credentials_for(app.tenant_id, config.model.provider, model=config.model.name)
     if request.parameters:
         config = _with_parameters(config, request.parameters, credentials)
@@ -93,7 +84,7 @@ def make(principal: Principal, app: App, request: GenerateRequest) -> Plan:
         history_is_given=request.history is not None,
     )
     models = TenantModels(app.tenant_id, {config.model.provider: credentials})
-    ports, state = Ports(models, RequestFiles(_contents(given))), RunState()
+    ports, state = Ports(models, RequestFiles(given_files.contents(given))), RunState()
     return Plan(
         principal=principal,
         app=app,
@@ -106,6 +97,11 @@ def make(principal: Principal, app: App, request: GenerateRequest) -> Plan:
         state=state,
         events=run(mode, config, turn, ports, state=state, stage_events=request.stage_events, is_followed=request.streaming),
     )
+
+
+def demand_query(mode: Mode, request: GenerateRequest) -> None:
+    if mode.has_conversations and not request.query.strip():
+        raise InvalidParam("Query cannot be empty.", params="query")
 
 
 def _configuration(app: App, request: GenerateRequest) -> AppConfig:
@@ -123,7 +119,8 @@ def _with_parameters(config: AppConfig, wanted: Mapping[str, Any], credentials: 
     return config.model_copy(update={"model": chosen})
 
 
-def _conversation(principal: Principal, mode: Mode, request: GenerateRequest) -> Conversation | None:
+def conversation_of(principal: Principal, mode: Mode, request: GenerateRequest) -> Conversation | None:
+    """The conversation that the question goes on, None for a new one."""
     if not mode.has_conversations or not request.conversation_id:
         return None
     if ids.parse(request.conversation_id) is None:
@@ -134,9 +131,19 @@ def _conversation(principal: Principal, mode: Mode, request: GenerateRequest) ->
     return found
 
 
-def _history(conversation: Conversation, parent_message_id: str) -> list[HistoryTurn]:
-    """Earlier turns, oldest first: all of them, or the branch that ends at ``parent_message_id``."""
+def history_of(conversation: Conversation | None, request: GenerateRequest) -> list[HistoryTurn]:
+    """The turns before the question: the caller's own, else the conversation's."""
+    if request.history is not None:
+        return list(request.history)
+    return earlier(conversation, request.parent_message_id) if conversation else []
+
+
+def earlier(conversation: Conversation, parent_message_id: str = "", *, before: Message | None = None) -> list[HistoryTurn]:
+    """Earlier turns, oldest first: all of them, those ``before`` a message, or the branch that ends at
+    ``parent_message_id``."""
     rows = Message.objects.filter(conversation=conversation).order_by("-created_at", "-id")
+    if before is not None:
+        rows = rows.filter(created_at__lt=before.created_at)
     parent = ids.parse(parent_message_id)
     if parent is None or not parent.int:
         turns = list(rows.values_list("query", "answer")[:HISTORY_LIMIT])
@@ -154,49 +161,3 @@ def _branch(rows: Iterable[tuple[UUID, UUID | None, str, str]], end: UUID) -> li
         _, step, query, answer = row
         turns.append((query, answer))
     return turns
-
-
-def _files(principal: Principal, config: AppConfig, given: Sequence[FileInput]) -> list[GivenFile]:
-    """The request's files as far as the app takes files. Raises InvalidParam for one that it does not allow."""
-    rules = config.file_upload
-    if not given or not rules.takes_files:
-        return []
-    if len(given) > rules.most:
-        raise InvalidParam(f"At most {rules.most} files are allowed.", params="files")
-    for file in given:
-        _check_file(config, file)
-    rows = files.own(principal, [file.upload_file_id for file in given if file.transfer_method == "local_file"])
-    checked = []
-    for file in given:
-        row = rows.get(str(ids.parse(file.upload_file_id)))
-        if file.transfer_method == "local_file" and row is None:
-            raise InvalidParam("Invalid upload file.", params="files")
-        checked.append(GivenFile(str(row.pk if row else ids.new_id()), file, row))
-    return checked
-
-
-def _check_file(config: AppConfig, file: FileInput) -> None:
-    rules = config.file_upload
-    types = rules.allowed_file_types if rules.enabled and rules.allowed_file_types else ("image",)
-    methods = rules.allowed_file_upload_methods if rules.enabled else rules.image.transfer_methods
-    if file.type not in types:
-        raise InvalidParam(f"Files of the type {file.type} are not allowed.", params="files")
-    if methods and file.transfer_method not in methods:
-        raise InvalidParam(f"The transfer method {file.transfer_method} is not allowed.", params="files")
-    if file.transfer_method == "remote_url" and not file.url.startswith(("http://", "https://")):
-        raise InvalidParam("A remote file needs an http or https url.", params="files")
-    if file.transfer_method == "tool_file":
-        raise InvalidParam("The transfer method tool_file is not allowed.", params="files")
-
-
-def _contents(given: Sequence[GivenFile]) -> dict[str, RequestFile]:
-    return {
-        file.id: RequestFile(
-            type=file.given.type,
-            mime_type=file.row.mime_type if file.row else "",
-            name=file.row.name if file.row else "",
-            key=file.row.key if file.row else "",
-            url="" if file.row else file.given.url,
-        )
-        for file in given
-    }

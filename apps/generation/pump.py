@@ -14,13 +14,17 @@ from django.db import InterfaceError, OperationalError
 from difyproj.infra import db
 from difyproj.infra.backends import get_slots
 from difyproj.kernel.errors import DomainError, InternalError, WorkerLost
-from workflows.engine.events import RunFailed, RunFinished
+from workflows.engine.events import RunFailed, RunFinished, RunPaused
 
-from . import live, recorder, titles
+from . import graph_record, live, recorder, titles
+from .commits import committer
+from .ledger import Ledger
 from .live import LiveRun
 from .plan import Plan
 
 logger = logging.getLogger("dify.api")
+
+End = RunFinished | RunFailed | RunPaused
 
 
 class ExecutionTimeout(DomainError):
@@ -41,15 +45,19 @@ async def _pump(run: LiveRun, plan: Plan) -> None:
         except Exception:
             logger.exception("A run's end could not be told", extra={"run_id": str(run.reply.run_id)})
             end = _bare_failure(run)
-        await _settle(run, plan, end)
+        if run.ledger is None:
+            await _settle(run, plan, end)
+        else:
+            await _settle_graph(run, plan, run.ledger, end)
     finally:
         live.remove(run)
         if run.has_slot:
             await db.run(_give_slot, run)
 
 
-async def _drive(run: LiveRun, plan: Plan) -> RunFinished | RunFailed | DomainError:
+async def _drive(run: LiveRun, plan: Plan) -> End | DomainError:
     """Publish the run's events as they come; the terminal one, or why there is none, is given back, not yet shown."""
+    ledger = run.ledger
     try:
         run.driving = True
         async with asyncio.timeout(settings.APP_MAX_EXECUTION_TIME), aclosing(plan.events) as events:
@@ -58,7 +66,12 @@ async def _drive(run: LiveRun, plan: Plan) -> RunFinished | RunFailed | DomainEr
             async for event in events:
                 if isinstance(event, RunFinished | RunFailed):
                     return event
-                run.publish((event,))
+                if ledger is None:
+                    run.publish((event,))
+                elif isinstance(event, RunPaused):
+                    return event
+                else:
+                    await graph_record.record(run, ledger, event)
                 if run.next_event_id > run.reserved_event_id:
                     await recorder.reserve(run)
         return InternalError()
@@ -76,10 +89,12 @@ async def _drive(run: LiveRun, plan: Plan) -> RunFinished | RunFailed | DomainEr
         run.driving = False
 
 
-async def _conclude(run: LiveRun, plan: Plan, end: RunFinished | RunFailed | DomainError) -> RunFinished | RunFailed:
+async def _conclude(run: LiveRun, plan: Plan, end: End | DomainError) -> End:
     """The terminal event, with the usage of a run that was cut short."""
     if not isinstance(end, DomainError):
         return end
+    if run.ledger is not None and run.ledger.broken:
+        return await run.state.failed(plan.models, InternalError())
     if run.stop_requested and isinstance(end, WorkerLost):
         return await run.state.finished(plan.models, "stopped", run.state.answer)
     return await run.state.failed(plan.models, end)
@@ -96,8 +111,39 @@ def _bare_failure(run: LiveRun) -> RunFailed:
     )
 
 
-async def _settle(run: LiveRun, plan: Plan, end: RunFinished | RunFailed) -> None:
+async def _settle_graph(run: LiveRun, plan: Plan, ledger: Ledger, end: End) -> None:
+    """Keep the end, then show it. A graph that nobody ended is left as it is: another process, or the next one, goes on with
+    it; so it is when its end cannot be kept."""
+    is_cut_off = run.interrupted and not run.stop_requested and not ledger.broken
+    if ledger.lost or (is_cut_off and isinstance(end, RunFailed) and end.code == WorkerLost.code):
+        await committer.settled()
+        return
+    try:
+        end, is_kept = await _keep_graph(run, ledger, end)
+    except Exception:
+        logger.exception("A run's end could not be kept", extra={"run_id": str(run.reply.run_id)})
+        return
+    if not is_kept:
+        return
+    run.publish((end,))
+    _name_later(run, plan, end)
+
+
+async def _keep_graph(run: LiveRun, ledger: Ledger, end: End) -> tuple[End, bool]:
+    then = partial(_give_slot, run)
+    try:
+        return end, await graph_record.close(run, ledger, end, then=then)
+    except (OperationalError, InterfaceError):
+        raise
+    except Exception:
+        logger.exception("A run's end is kept without its details", extra={"run_id": str(run.reply.run_id)})
+    bare = recorder.bare(end) if not isinstance(end, RunPaused) else _bare_failure(run)
+    return bare, await graph_record.close(run, ledger, bare, then=then)
+
+
+async def _settle(run: LiveRun, plan: Plan, end: End) -> None:
     """Keep the end, then show it. What another process ended meanwhile is shown as that one kept it."""
+    assert not isinstance(end, RunPaused)
     try:
         end, kept = await _keep(run, end)
     except Exception:
@@ -110,9 +156,15 @@ async def _settle(run: LiveRun, plan: Plan, end: RunFinished | RunFailed) -> Non
         run.publish(closing)
         return
     run.publish((end,))
-    is_named_later = plan.conversation is None and plan.app.mode != "completion" and plan.request.auto_generate_name
-    if isinstance(end, RunFinished) and is_named_later:
-        titles.write_later(plan, run.reply.conversation_id)
+    _name_later(run, plan, end)
+
+
+def _name_later(run: LiveRun, plan: Plan, end: End) -> None:
+    """A new conversation gets its name after its first answer."""
+    conversation_id = run.reply.conversation_id if plan.app.mode != "completion" else None
+    is_named = plan.conversation is None and plan.request.auto_generate_name and isinstance(end, RunFinished)
+    if conversation_id is not None and is_named:
+        titles.write_later(plan, conversation_id)
 
 
 async def _keep(run: LiveRun, end: RunFinished | RunFailed) -> tuple[RunFinished | RunFailed, recorder.Kept]:

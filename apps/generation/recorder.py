@@ -16,7 +16,7 @@ from django.db import connection, transaction
 
 from apps.models import Message, Run, RunStatus
 from difyproj.infra import db
-from difyproj.infra.inserts import update
+from difyproj.infra.inserts import storable, update
 from difyproj.kernel import clock
 from workflows.engine.events import RunEvent, RunFailed, RunFinished, Usage
 
@@ -80,14 +80,20 @@ def _checkpoint(run: LiveRun) -> Checkpoint:
     return Checkpoint(run, storable(run.state.answer), run.text_event_id, reserved)
 
 
-def storable(text: str) -> str:
-    """PostgreSQL keeps every character but NUL."""
-    return text.replace("\0", "")
-
-
 async def reserve(run: LiveRun) -> None:
     """Promise more event ids in the run's row, before one that is not promised is shown."""
+    if run.ledger is not None:
+        await _promise(run)
+        return
     await db.persistently(settings.APP_MAX_EXECUTION_TIME, lambda: checkpointer.save([run]))
+
+
+async def _promise(run: LiveRun) -> None:
+    """The same for a graph's run, whose text is not kept until a node ends."""
+    promised = run.reserved_event_id + RESERVED_BLOCK
+    rows = Run.objects.filter(pk=run.reply.run_id, status=RunStatus.RUNNING)
+    await db.run_persistently(settings.APP_MAX_EXECUTION_TIME, rows.update, reserved_event_id=promised)
+    run.reserved_event_id = promised
 
 
 def save_checkpoints(batch: Sequence[Checkpoint], moment: datetime) -> None:
@@ -125,8 +131,11 @@ async def finish(run: LiveRun, end: RunFinished | RunFailed, *, then: Callable[[
     None when it is kept. When somebody else ended the run before: that end's events and the id of the first one.
     """
 
+    message_id = run.reply.message_id
+    assert message_id is not None
+
     def work() -> bool:
-        kept = save_end(run.reply.run_id, run.reply.message_id, run.state.answer, end, run.next_event_id, moment)
+        kept = save_end(run.reply.run_id, message_id, run.state.answer, end, run.next_event_id, moment)
         then()
         return kept
 
@@ -168,11 +177,11 @@ def save_end(
     with transaction.atomic():
         if not update(Run, run_id, outcome, status=RunStatus.RUNNING):
             return Run.objects.filter(pk=run_id, last_event_id=event_id, finished_at=moment).exists()
-        update(Message, message_id, {**_message_outcome(storable(answer), end), "updated_at": moment})
+        update(Message, message_id, {**message_outcome(storable(answer), end), "updated_at": moment})
     return True
 
 
-def _message_outcome(answer: str, end: RunFinished | RunFailed) -> dict[str, Any]:
+def message_outcome(answer: str, end: RunFinished | RunFailed) -> dict[str, Any]:
     usage = end.usage
     failed = isinstance(end, RunFailed)
     metadata: dict[str, Any] = {"usage": wire.usage_record(usage)} if isinstance(end, RunFailed) else wire.metadata(end)

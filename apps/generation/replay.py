@@ -27,7 +27,7 @@ def events(run: Run, message: Message, *, after: int) -> list[tuple[int, RunEven
     return [(number, event) for number, event in rebuilt if number > after]
 
 
-def ending(run: Run, message: Message) -> RunEvent:
+def ending(run: Run, message: Message) -> RunFinished | RunFailed:
     """The terminal event that the rows tell of."""
     usage = _usage(message.metadata.get(USAGE))
     finished = run.finished_at.timestamp() if run.finished_at else 0.0

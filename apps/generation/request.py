@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 from workflows.engine.node import HistoryTurn
@@ -20,6 +20,10 @@ class FileInput:
     upload_file_id: str = ""
 
 
+PUBLISHED: Final = "published"
+DRAFT: Final = "draft"
+
+
 @dataclass(frozen=True, slots=True)
 class GenerateRequest:
     """``streaming`` says whether the answer is followed while it is made. ``config_override`` replaces the app's configuration
@@ -27,6 +31,10 @@ class GenerateRequest:
 
     ``instructions`` stand behind the app's own, ``history`` instead of the conversation's (None: that one's), ``parameters``
     over the configured ones, within the rules of the model.
+
+    ``target`` is the version that runs, for apps with a graph of their own: PUBLISHED, DRAFT or a version's id; ``entry`` names
+    the node it begins at, where that is not the start. ``triggered_from`` is what began the run
+    (``workflows.models.TriggeredFrom``); empty: the caller, who debugs when it is the draft that runs.
     """
 
     query: str = ""
@@ -42,6 +50,9 @@ class GenerateRequest:
     instructions: str = ""
     history: Sequence[HistoryTurn] | None = None
     parameters: Mapping[str, Any] = field(default_factory=dict)
+    target: str = PUBLISHED
+    entry: str = ""
+    triggered_from: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,15 +66,21 @@ class Once:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """The fixed facts of a run's reply that every record repeats. ``created_at`` is in epoch seconds."""
+    """The fixed facts of a run's reply that every record repeats. ``created_at`` is in epoch seconds.
+
+    Runs of workflow apps have no message and no conversation. ``workflow_id`` and ``created_by``, who asked in the words of the
+    wire, are those of graphs.
+    """
 
     run_id: UUID
     mode: str
     tier: str
     created_at: int
-    message_id: UUID
-    conversation_id: UUID
+    message_id: UUID | None
+    conversation_id: UUID | None
     tenant_id: UUID
     app_id: UUID
     end_user_id: UUID | None = None
     account_id: UUID | None = None
+    workflow_id: UUID | None = None
+    created_by: Mapping[str, Any] | None = None

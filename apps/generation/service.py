@@ -9,15 +9,17 @@ from django.conf import settings
 from django.db import IntegrityError, InterfaceError, OperationalError, connection
 from django.db.models import Q
 
-from apps.models import App, Message, Run, RunStatus
-from difyproj.infra import loop
+from apps.models import App, Run, RunStatus
+from apps.modes import GRAPH_MODES
+from difyproj.infra import leases, loop
 from difyproj.infra.backends import get_control, get_slots
 from difyproj.infra.models import IdempotencyKey
 from difyproj.kernel import ids
 from difyproj.kernel.errors import IdempotencyConflict, TooManyRequests
 from difyproj.kernel.principal import ActorKind, Principal
 
-from . import live, opening, plan, pump
+from . import graph_plan, live, opening, plan, pump
+from .ledger import Ledger
 from .live import LiveRun
 from .pump import slot_key
 from .request import GenerateRequest, Once, Reply
@@ -33,8 +35,8 @@ def generate(principal: Principal, app: App, request: GenerateRequest, *, once: 
     """
     if once is not None and (earlier := begun_with(once)) is not None:
         return earlier
-    made = plan.make(principal, app, request)
     run_id = ids.new_id()
+    made = graph_plan.make(principal, app, request, run_id) if app.mode in GRAPH_MODES else plan.make(principal, app, request)
     _take_slot(app, run_id)
     try:
         reply = _begin(made, run_id, once)
@@ -47,7 +49,8 @@ def generate(principal: Principal, app: App, request: GenerateRequest, *, once: 
     except BaseException:
         _give_slot(app, run_id)
         raise
-    loop.call(pump.start, LiveRun(reply, made.state), made)
+    ledger = None if made.graph is None else Ledger(leases.mine(), made.graph)
+    loop.call(pump.start, LiveRun(reply, made.state, ledger=ledger), made)
     return run_id
 
 
@@ -57,10 +60,10 @@ def _begin(made: plan.Plan, run_id: UUID, once: Once | None) -> Reply:
         return opening.begin(made, run_id, once)
     except (OperationalError, InterfaceError):
         connection.close()
-    written = Message.objects.filter(run_id=run_id).select_related("run").first()
-    if written is None or written.run is None:
+    written = Run.objects.filter(pk=run_id).select_related("message").first()
+    if written is None:
         return opening.begin(made, run_id, once)
-    return opening.reply_of(written.run, written)
+    return opening.reply_of(written, getattr(written, "message", None), made.graph)
 
 
 def begun_with(once: Once) -> UUID | None:
@@ -90,9 +93,12 @@ def active_limit(app: App) -> int:
 
 
 def stop(principal: Principal, run_id: UUID) -> bool:
-    """Ask the run to end. Only the person who asked may; anything else is left alone. True when somebody was asked."""
+    """Ask the run to end; anything that is not the principal's is left alone. True when somebody was asked.
+
+    Only the person who asked may end an answer; a workflow's run is the app's, whoever ``principal`` is.
+    """
     own = Run.objects.visible_to(principal).filter(pk=run_id, status=RunStatus.RUNNING, tier=principal.tier)
-    if not own.filter(_asked_by(principal)).exists():
+    if not own.filter(_asked_by(principal) | Q(mode="workflow")).exists():
         return False
     get_control().send(STOP_TOPIC, {"run_id": str(run_id)})
     return True

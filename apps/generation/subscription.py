@@ -4,22 +4,25 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import TypeVar
 from uuid import UUID
 
 from apps.models import Run, RunStatus
+from apps.modes import GRAPH_MODES
 from difyproj.infra import db
 from difyproj.infra.event_log import Follower
 from difyproj.kernel import clock
 from difyproj.kernel.errors import NotFound
 from difyproj.kernel.principal import ActorKind, Principal
-from workflows.engine.events import TERMINAL, RunEvent, TextReplaced
+from workflows.engine.events import TERMINAL, RunEvent, RunPaused, TextReplaced
 
-from . import live, replay
+from . import graph_replay, live, replay
 from .log import event_log
-from .opening import reply_of
+from .replies import reply_of_row
 from .request import Reply
-from .wire import MessageWire, Record, Wire
+from .wire import Record, Wire
+from .wires import wire_of
 
 T = TypeVar("T")
 
@@ -28,6 +31,7 @@ FIRST_POLL_SECONDS, LONGEST_POLL_SECONDS = 0.05, 1.0
 # So long may a run of another process be silent before its rows are asked whether it has ended.
 SILENCE_SECONDS = 2.0
 PATIENCE_SECONDS = 30.0
+WITHOUT_MESSAGE = "workflow"
 
 
 class RunNotFound(NotFound):
@@ -37,12 +41,22 @@ class RunNotFound(NotFound):
 class Subscription:
     """One reader's way through a run's records. ``finished`` once the last one was handed out."""
 
-    def __init__(self, reply: Reply, wire: Wire, *, after: int, follower: Follower[RunEvent] | None) -> None:
+    def __init__(
+        self,
+        reply: Reply,
+        wire: Wire,
+        *,
+        after: int,
+        follower: Follower[RunEvent] | None,
+        continue_on_pause: bool = False,
+    ) -> None:
         self.reply = reply
         self.wire = wire
         self.finished = False
         self._after = after
         self._follower = follower
+        self._is_graph = reply.mode in GRAPH_MODES
+        self._continues = continue_on_pause
         self._is_here = live.find(reply.run_id) is not None
         self._log_is_broken = False
         self._poll_seconds = FIRST_POLL_SECONDS
@@ -91,6 +105,8 @@ class Subscription:
         if not self._is_here:
             wait = SILENCE_SECONDS if wait is None else min(SILENCE_SECONDS, wait)
         batch = await follower.next(wait)
+        if batch and self._is_graph:
+            return await self._without_holes(batch)
         if batch and (batch[0][0] == self._after + 1 or isinstance(batch[0][1], TextReplaced)):
             self._after = batch[-1][0]
             self.finished = isinstance(batch[-1][1], TERMINAL)
@@ -104,6 +120,8 @@ class Subscription:
     async def _from_rows(self, deadline: float | None) -> Sequence[tuple[int, RunEvent]]:
         """A run without a log here: its end from its rows (its process died), until then its log, should there be one now."""
         run = await _read(_load, self.reply.run_id)
+        if self._is_graph:
+            return await self._graph_from_rows(run, deadline)
         if run.status != RunStatus.RUNNING:
             self.finished = True
             return replay.events(run, run.message, after=self._after)
@@ -111,9 +129,45 @@ class Subscription:
             self._follower = await event_log().follow(self.reply.run_id, self._after)
         self._is_here = live.find(self.reply.run_id) is not None
         if self._follower is None:
-            left = self._poll_seconds if deadline is None else min(self._poll_seconds, deadline - clock.monotonic())
-            self._poll_seconds = min(2 * self._poll_seconds, LONGEST_POLL_SECONDS)
-            await asyncio.sleep(max(0.0, left))
+            await self._pass_time(deadline)
+        return ()
+
+    async def _pass_time(self, deadline: float | None) -> None:
+        left = self._poll_seconds if deadline is None else min(self._poll_seconds, deadline - clock.monotonic())
+        self._poll_seconds = min(2 * self._poll_seconds, LONGEST_POLL_SECONDS)
+        await asyncio.sleep(max(0.0, left))
+
+    async def _without_holes(self, batch: Sequence[tuple[int, RunEvent]]) -> Sequence[tuple[int, RunEvent]]:
+        """The batch with the boundaries that the rows hold and the log does not: those of a process that died."""
+        whole: list[tuple[int, RunEvent]] = []
+        for number, event in batch:
+            if number > self._after + 1:
+                whole += await db.run_persistently(
+                    PATIENCE_SECONDS, graph_replay.between, self.reply.run_id, self._after, number
+                )
+            whole.append((number, event))
+            self._after = number
+        self._note_end(whole[-1][1])
+        return whole
+
+    def _note_end(self, event: RunEvent) -> None:
+        self.finished = isinstance(event, TERMINAL) or (isinstance(event, RunPaused) and not self._continues)
+
+    async def _graph_from_rows(self, run: Run, deadline: float | None) -> Sequence[tuple[int, RunEvent]]:
+        """A graph's run without a log here: what its rows hold when it is over or paused, else its log once there is one."""
+        if run.status != RunStatus.RUNNING and run.last_event_id > self._after:
+            batch = await db.run_persistently(PATIENCE_SECONDS, partial(graph_replay.whole, run, after=self._after))
+            self._after = run.last_event_id
+            self._note_end(batch[-1][1])
+            return batch
+        if run.status not in (RunStatus.RUNNING, RunStatus.PAUSED) or not (run.status == RunStatus.RUNNING or self._continues):
+            self.finished = True
+            return ()
+        self._follower = await event_log().follow(self.reply.run_id, self._after)
+        self._is_here = live.find(self.reply.run_id) is not None
+        if self._follower is None or self._follower.finished:
+            self._follower = None
+            await self._pass_time(deadline)
         return ()
 
 
@@ -127,15 +181,45 @@ def _has_ended(run_id: UUID) -> bool:
 
 
 async def subscribe(
-    principal: Principal, run_id: UUID, *, after: int = 0, wire: Callable[[Reply], Wire] = MessageWire
+    principal: Principal,
+    run_id: UUID,
+    *,
+    after: int = 0,
+    wire: Callable[[Reply], Wire] = wire_of,
+    continue_on_pause: bool = False,
 ) -> Subscription:
-    """A reader of the principal's own run, from the records above ``after``, as ``wire`` writes them. Raises RunNotFound."""
+    """A reader of the principal's own run, from the records above ``after``, as ``wire`` writes them. Raises RunNotFound.
+
+    It ends with the run, or when the run pauses, unless it is to wait for what comes after.
+    """
     run = live.find(run_id)
     reply = run.reply if run is not None else await _read(_reply, run_id)
     if not owns(principal, reply):
         raise RunNotFound
     follower = await event_log().follow(run_id, after)
-    return Subscription(reply, wire(reply), after=after, follower=follower)
+    return Subscription(reply, wire(reply), after=after, follower=follower, continue_on_pause=continue_on_pause)
+
+
+async def attach(
+    principal: Principal, run_id: UUID, *, snapshot: bool = False, continue_on_pause: bool = False
+) -> Subscription:
+    """A reader who comes later: with ``snapshot`` from the beginning, else from what happens next; of a run that is over only
+    its end. Raises RunNotFound."""
+    row = await _read(_load, run_id)
+    over = row.status not in (RunStatus.RUNNING, RunStatus.PAUSED)
+    after = row.last_event_id - 1 if over else 0
+    if not over and not snapshot:
+        run = live.find(run_id)
+        after = run.shown_event_id if run is not None else await _newest(row)
+    return await subscribe(principal, run_id, after=after, continue_on_pause=continue_on_pause)
+
+
+async def _newest(row: Run) -> int:
+    """The newest event of a run that another process has, as far as it is known here; of a paused run all but the pause."""
+    if row.status == RunStatus.PAUSED:
+        return row.last_event_id - 1
+    known = await event_log().read_all(row.pk)
+    return max([row.last_event_id, *(number for number, _ in known)])
 
 
 def owns(principal: Principal, reply: Reply) -> bool:
@@ -151,11 +235,10 @@ def owns(principal: Principal, reply: Reply) -> bool:
 
 def _load(run_id: UUID) -> Run:
     run = Run.objects.select_related("message").filter(pk=run_id).first()
-    if run is None or not hasattr(run, "message"):
+    if run is None or (run.mode != WITHOUT_MESSAGE and not hasattr(run, "message")):
         raise RunNotFound
     return run
 
 
 def _reply(run_id: UUID) -> Reply:
-    run = _load(run_id)
-    return reply_of(run, run.message)
+    return reply_of_row(_load(run_id))

@@ -86,7 +86,7 @@ class MessageWire:
         }
 
     def _metadata(self, end: events.RunFinished) -> Record:
-        return for_visitors(metadata(end)) if self.reply.tier == Tier.WEB else metadata(end)
+        return metadata_of(self.reply, end)
 
     def _text(self, event: events.TextChunk) -> Record:
         return {"event": "message", **self._base, "id": self._message_id, "answer": event.text, "from_variable_selector": None}
@@ -132,6 +132,11 @@ def whole_answer(run_events: Iterable[RunEvent]) -> tuple[str, events.RunFinishe
 def metadata(end: events.RunFinished) -> Record:
     """``message_end.metadata``: citations and the like first, usage always."""
     return {"annotation_reply": None, "retriever_resources": [], **end.metadata, "usage": usage_record(end.usage)}
+
+
+def metadata_of(reply: Reply, end: events.RunFinished) -> Record:
+    """What the readers of this reply are told of its end."""
+    return for_visitors(metadata(end)) if reply.tier == Tier.WEB else metadata(end)
 
 
 def for_visitors(told: Mapping[str, Any]) -> Record:

@@ -8,9 +8,11 @@ from typing import Any, Final
 
 from apps.config import AppConfig
 from difyproj.kernel.errors import AppUnavailable, DomainError, NotChatApp, NotWorkflowApp
-from workflows.engine.graph import Graph
+from workflows.engine.graph import BoundGraph, Graph
 from workflows.engine.node import HistoryTurn
 from workflows.engine.pool import VariablePool
+
+from .flow import FlowTurn
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +33,8 @@ class Turn:
     """One question to an app. ``inputs`` are checked already; ``files`` are ids that the file port knows.
 
     ``history`` holds the conversation's earlier turns, oldest first; ``history_is_given`` when the caller wrote them.
-    ``context`` is text found in the app's knowledge, ``instructions`` what the caller adds to the app's own.
+    ``context`` is text found in the app's knowledge, ``instructions`` what the caller adds to the app's own. ``flow`` is there
+    for modes whose graph is the author's.
     """
 
     query: str
@@ -44,6 +47,7 @@ class Turn:
     context: str = ""
     instructions: str = ""
     history_is_given: bool = False
+    flow: FlowTurn | None = None
 
     def texts(self) -> list[str]:
         """Every text that the caller brought and nobody has checked yet."""
@@ -75,7 +79,7 @@ class Turn:
 class Plan:
     """What the engine needs for one run."""
 
-    graph: Graph
+    graph: Graph | BoundGraph
     pool: VariablePool
     history: Sequence[HistoryTurn] = ()
 

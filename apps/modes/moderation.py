@@ -22,8 +22,11 @@ _FINISH: Final = "content_filter"
 _PRESET: Final = "This content is not allowed here. Please put it differently."
 
 
-def layers(config: AppConfig, turn: Turn, state: RunState, models: ModelPort) -> list[Layer]:
-    """What the configuration asks for, innermost first. Raises AppUnavailable for a kind of check that is not offered."""
+def layers(config: AppConfig, turn: Turn, state: RunState, models: ModelPort, *, is_begun: bool = False) -> list[Layer]:
+    """What the configuration asks for, innermost first; the question of a run that is begun was checked already.
+
+    Raises AppUnavailable for a kind of check that is not offered.
+    """
     section = config.sensitive_word_avoidance
     if not section.enabled:
         return []
@@ -34,7 +37,7 @@ def layers(config: AppConfig, turn: Turn, state: RunState, models: ModelPort) ->
     if rules.outputs_config.enabled:
         preset = rules.outputs_config.preset_response or _PRESET
         found.append(guard_output(lambda: watch(rules, models), preset, state, models))
-    if rules.inputs_config.enabled:
+    if rules.inputs_config.enabled and not is_begun:
         texts = turn.texts()
         preset = rules.inputs_config.preset_response or _PRESET
         found.append(guard_input(lambda: check(rules, models, texts), preset, state, models))

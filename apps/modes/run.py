@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from apps.config import AppConfig
 from workflows.engine.events import Events
 from workflows.engine.layers import Layer
@@ -29,8 +31,22 @@ def run(
 
     Raises AppUnavailable or InvalidParam, before any event, when the app cannot be run."""
     plan = mode.build(config, turn)
-    layers: list[Layer] = moderation.layers(config, turn, state, ports.models)
+    progress = turn.flow.progress if turn.flow is not None else None
+    layers: list[Layer] = moderation.layers(config, turn, state, ports.models, is_begun=progress is not None)
     layers += speech.layers(config, ports.models, is_followed=is_followed)
     if stage_events:
         layers.append(stages)
-    return walk(plan.graph, plan.pool, ports, nodes=NODES, state=state, history=plan.history, layers=layers)
+    common = partial(walk, plan.graph, plan.pool, ports, nodes=NODES, state=state, history=plan.history, layers=layers)
+    if turn.flow is None:
+        return common()
+    if progress is None:
+        return common(limits=turn.flow.limits)
+    return common(
+        limits=turn.flow.limits,
+        reason=progress.reason,
+        finished=progress.finished,
+        begun=progress.begun,
+        answers=progress.answers,
+        waiting=progress.waiting,
+        announced=progress.announced,
+    )

@@ -14,6 +14,8 @@ MODES: Final[Registry[Mode]] = Registry(
     {
         "chat": "apps.modes.chat:MODE",
         "completion": "apps.modes.completion:MODE",
+        "workflow": "apps.modes.workflow:MODE",
+        "advanced-chat": "apps.modes.advanced_chat:MODE",
     },
 )
 
@@ -24,6 +26,14 @@ _FAMILIES: Final = {
     "completion": COMPLETION,
     "workflow": WORKFLOW,
 }
+
+# Modes whose graph is the author's: their runs are kept node by node.
+GRAPH_MODES: Final = frozenset({"workflow", "advanced-chat"})
+
+
+def mode_of(app_mode: str) -> Mode:
+    """The row that runs ``app_mode``. Raises AppUnavailable for a mode that has none."""
+    return mode_for(app_mode, _FAMILIES.get(app_mode, CHAT))
 
 
 def mode_for(app_mode: str, family: Family) -> Mode:

@@ -139,7 +139,6 @@ async def test_an_app_without_a_model_is_unavailable() -> None:
         ("chat", COMPLETION, AppUnavailable),
         ("chat", WORKFLOW, NotWorkflowApp),
         ("agent-chat", CHAT, AppUnavailable),
-        ("advanced-chat", CHAT, AppUnavailable),
         ("nonsense", CHAT, NotChatApp),
     ],
 )
@@ -151,3 +150,5 @@ def test_a_route_refuses_apps_it_cannot_run(mode: str, family: Any, refusal: typ
 def test_a_route_finds_the_mode_it_runs() -> None:
     assert mode_for("chat", CHAT) is MODES.get("chat")
     assert mode_for("completion", COMPLETION).has_conversations is False
+    assert mode_for("advanced-chat", CHAT).has_conversations is True
+    assert mode_for("workflow", WORKFLOW).has_conversations is False

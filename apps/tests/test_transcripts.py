@@ -143,7 +143,7 @@ async def test_an_answer_that_is_stopped(house: Served, family: str) -> None:
         stopped = await house.call("POST", path, key=key_of(house, family), json={"user": "u1"})
         told.note(f"stop: {stopped.status} {stopped.body.decode()}")
         told.add((await asking).body)
-        row = await Message.objects.select_related("run").aget(pk=run.reply.message_id)
+        row = await Message.objects.select_related("run").aget(run_id=run.reply.run_id)
         assert row.run is not None
         told.note(
             f"run: {row.run.status}; message: {row.status} {row.answer!r} tokens={row.message_tokens}+{row.answer_tokens}"

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Any, TypeAlias
 
+import msgspec
 from django.db import connection, models
 
 Column: TypeAlias = "models.Field[Any, Any]"
 Names: TypeAlias = tuple[str, ...]
+
+_json = msgspec.json.Encoder(enc_hook=str).encode
 
 
 def insert(*rows: models.Model) -> None:
@@ -34,6 +37,57 @@ def update(model: type[models.Model], key: Any, values: Mapping[str, Any], **whe
         return int(cursor.rowcount)
 
 
+def insert_many(rows: Sequence[models.Model]) -> None:
+    """``insert`` for rows of one kind, in one statement; a row that is there already stays as it is."""
+    if not rows:
+        return
+    sql, columns = _insert(type(rows[0]), connection.vendor, own_key=False)
+    with connection.cursor() as cursor:
+        values = [[_kept(field, field.pre_save(row, add=True)) for field in columns] for row in rows]
+        cursor.executemany(f"{sql} ON CONFLICT DO NOTHING", values)
+
+
+def update_many(model: type[models.Model], changes: Sequence[tuple[Any, Mapping[str, Any]]], **where: Any) -> int:
+    """``update`` of many rows in one statement, each by its own key and values of the same names; how many rows it met."""
+    if not changes:
+        return 0
+    sql, columns = _update(model, tuple(changes[0][1]), tuple(where), connection.vendor)
+    with connection.cursor() as cursor:
+        cursor.executemany(
+            sql,
+            [
+                [_kept(field, value) for field, value in zip(columns, (*values.values(), key, *where.values()), strict=True)]
+                for key, values in changes
+            ],
+        )
+        return int(cursor.rowcount)
+
+
+def storable(text: str) -> str:
+    """PostgreSQL keeps every character but NUL."""
+    return text.replace("\0", "")
+
+
+def json_text(value: Any) -> str:
+    """JSON as every database takes it: no NUL characters, no numbers that are none, what is no JSON as text."""
+    text = _json(value).decode()
+    return text if "\\u0000" not in text else _json(_without_nul(msgspec.json.decode(text))).decode()
+
+
+def _without_nul(value: Any) -> Any:
+    if isinstance(value, str):
+        return storable(value)
+    if isinstance(value, dict):
+        return {storable(name): _without_nul(item) for name, item in value.items()}
+    return [_without_nul(item) for item in value] if isinstance(value, list) else value
+
+
+def _kept(field: Column, value: Any) -> Any:
+    if isinstance(field, models.JSONField):
+        return None if value is None else json_text(value)
+    return field.get_db_prep_save(value, connection)
+
+
 def _takes_several() -> bool:
     """Whether several statements go in one round trip: PostgreSQL takes them when their values stand in the text."""
     return connection.vendor == "postgresql" and not connection.settings_dict["OPTIONS"].get("server_side_binding")
@@ -45,9 +99,9 @@ def _prepared(row: models.Model) -> tuple[str, list[Any]]:
 
 
 @cache
-def _insert(model: type[models.Model], vendor: str) -> tuple[str, tuple[Column, ...]]:
-    """``vendor`` only tells the quoting of one kind of database from another's."""
-    columns = tuple(model._meta.concrete_fields)
+def _insert(model: type[models.Model], vendor: str, *, own_key: bool = True) -> tuple[str, tuple[Column, ...]]:
+    """``vendor`` only tells the quoting of one database from another's; without ``own_key`` the database counts keys."""
+    columns = tuple(field for field in model._meta.concrete_fields if own_key or not isinstance(field, models.AutoField))
     names = ", ".join(connection.ops.quote_name(str(field.column)) for field in columns)
     table, places = connection.ops.quote_name(model._meta.db_table), ", ".join(["%s"] * len(columns))
     return f"INSERT INTO {table} ({names}) VALUES ({places})", columns  # noqa: S608  names of our own models

@@ -1,0 +1,143 @@
+"""The files that a request brings: allowed by the app, found, and as a graph's variables hold them."""
+
+from __future__ import annotations
+
+import mimetypes
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+from apps.config import AppConfig
+from apps.models import UploadFile
+from apps.services import files
+from difyproj.kernel import ids
+from difyproj.kernel.errors import InvalidParam
+from difyproj.kernel.principal import Principal
+from workflows.engine.values import FILE_MARK
+
+from .ports import RequestFile
+from .request import FileInput
+
+FILE_CONTROLS = ("file", "file-list")
+
+
+@dataclass(frozen=True, slots=True)
+class GivenFile:
+    """A file of the request, checked; ``row`` is the upload it names, if it is one."""
+
+    id: str
+    given: FileInput
+    row: UploadFile | None
+
+
+def checked(principal: Principal, config: AppConfig, given: Sequence[FileInput]) -> list[GivenFile]:
+    """The request's files as far as the app takes files. Raises InvalidParam for one that it does not allow."""
+    rules = config.file_upload
+    if not given or not rules.takes_files:
+        return []
+    if len(given) > rules.most:
+        raise InvalidParam(f"At most {rules.most} files are allowed.", params="files")
+    for file in given:
+        _check(config, file)
+    return found(principal, given, field="files")
+
+
+def found(principal: Principal, given: Sequence[FileInput], *, field: str) -> list[GivenFile]:
+    """Raises InvalidParam for an upload that is not the principal's."""
+    rows = files.own(principal, [file.upload_file_id for file in given if file.transfer_method == "local_file"])
+    made = []
+    for file in given:
+        row = rows.get(str(ids.parse(file.upload_file_id)))
+        if file.transfer_method == "local_file" and row is None:
+            raise InvalidParam("Invalid upload file.", params=field)
+        made.append(GivenFile(str(row.pk if row else ids.new_id()), file, row))
+    return made
+
+
+def of_inputs(principal: Principal, config: AppConfig, inputs: Mapping[str, Any]) -> tuple[dict[str, Any], list[GivenFile]]:
+    """The inputs with their files as variables hold them, and those files."""
+    made, brought = dict(inputs), []
+    for field in config.user_input_form:
+        value = inputs.get(field.variable)
+        if field.control not in FILE_CONTROLS or not value:
+            continue
+        items = value if field.control == "file-list" else [value]
+        known = found(principal, [_given(item) for item in items], field=field.variable)
+        brought.extend(known)
+        mapped = [mapping(file) for file in known]
+        made[field.variable] = mapped if field.control == "file-list" else mapped[0]
+    return made, brought
+
+
+def mapping(file: GivenFile) -> dict[str, Any]:
+    """The file as it travels through a pool of variables."""
+    row, given = file.row, file.given
+    if row is not None:
+        return {
+            **_described(file, row.name, f".{row.extension}" if row.extension else "", row.mime_type, row.size),
+            "remote_url": None, "related_id": str(row.pk), "url": files.signed_url(row),
+        }  # fmt: skip
+    name = PurePosixPath(unquote(urlsplit(given.url).path)).name
+    extension = PurePosixPath(name).suffix.lower()
+    mime_type = mimetypes.guess_type(name)[0] or "application/octet-stream"
+    return {
+        **_described(file, name, extension, mime_type, -1),
+        "remote_url": given.url,
+        "related_id": file.id,
+        "url": given.url,
+    }
+
+
+def contents(given: Sequence[GivenFile]) -> dict[str, RequestFile]:
+    """What the file port needs of them, by their ids."""
+    return {
+        file.id: RequestFile(
+            type=file.given.type,
+            mime_type=file.row.mime_type if file.row else "",
+            name=file.row.name if file.row else "",
+            key=file.row.key if file.row else "",
+            url="" if file.row else file.given.url,
+        )
+        for file in given
+    }
+
+
+def _described(file: GivenFile, name: str, extension: str, mime_type: str, size: int) -> dict[str, Any]:
+    return {
+        "dify_model_identity": FILE_MARK,
+        "id": file.id,
+        "type": file.given.type,
+        "transfer_method": file.given.transfer_method,
+        "reference": None,
+        "filename": name,
+        "extension": extension,
+        "mime_type": mime_type,
+        "size": size,
+    }
+
+
+def _given(item: Mapping[str, Any]) -> FileInput:
+    method = str(item.get("transfer_method"))
+    upload = next((item[name] for name in ("upload_file_id", "related_id", "id") if item.get(name)), "")
+    # What a tool made lies here like an upload does.
+    method = "local_file" if method == "tool_file" else method
+    url = str(item.get("url") or item.get("remote_url") or "")
+    if method == "remote_url" and not url.startswith(("http://", "https://")):
+        raise InvalidParam("A remote file needs an http or https url.", params="inputs")
+    return FileInput(str(item.get("type")), method, url, str(upload) if method == "local_file" else "")
+
+
+def _check(config: AppConfig, file: FileInput) -> None:
+    rules = config.file_upload
+    types = rules.allowed_file_types if rules.enabled and rules.allowed_file_types else ("image",)
+    methods = rules.allowed_file_upload_methods if rules.enabled else rules.image.transfer_methods
+    if file.type not in types:
+        raise InvalidParam(f"Files of the type {file.type} are not allowed.", params="files")
+    if methods and file.transfer_method not in methods:
+        raise InvalidParam(f"The transfer method {file.transfer_method} is not allowed.", params="files")
+    if file.transfer_method == "remote_url" and not file.url.startswith(("http://", "https://")):
+        raise InvalidParam("A remote file needs an http or https url.", params="files")
+    if file.transfer_method == "tool_file":
+        raise InvalidParam("The transfer method tool_file is not allowed.", params="files")

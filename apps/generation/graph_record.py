@@ -1,0 +1,63 @@
+"""What happens in a graph's run, kept before it is shown, up to its end or its pause."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+import msgspec
+from django.conf import settings
+
+from difyproj.infra import db
+from difyproj.kernel import clock
+from workflows.engine.events import HumanInputRequired, RunEvent, RunFailed, RunFinished, RunPaused, RunStarted, TextWhole
+
+from . import asking
+from .commits import committer
+from .ledger import Ending, Ledger
+from .live import LiveRun
+
+LONGEST_QUEUE = 2_000
+
+
+async def record(run: LiveRun, ledger: Ledger, event: RunEvent) -> None:
+    """Keep and show the event, in this order; waits only when the database falls far behind."""
+    if isinstance(event, HumanInputRequired):
+        event = await _issue(run, ledger, event)
+    if ledger.put(run, _complete(ledger, event)):
+        committer.hand(run)
+        if len(ledger.queue) > LONGEST_QUEUE:
+            await committer.settled()
+
+
+async def close(
+    run: LiveRun, ledger: Ledger, event: RunFinished | RunFailed | RunPaused, *, then: Callable[[], object]
+) -> bool:
+    """Keep all that waits and the end, in one transaction; ``then`` follows in the same thread. False when another process has
+    the run."""
+    ledger.put(run, TextWhole())
+    if isinstance(event, RunPaused):
+        reasons = [ledger.asked.get(reason.execution_id, reason) for reason in event.reasons]
+        event = msgspec.structs.replace(event, reasons=reasons, answer=run.state.answer)
+    ledger.settled = asyncio.get_running_loop().create_future()
+    ledger.ending = Ending(event, run.state.answer, clock.now(), then)
+    committer.hand(run)
+    try:
+        return await ledger.settled
+    finally:
+        ledger.ending = None
+
+
+def _complete(ledger: Ledger, event: RunEvent) -> RunEvent:
+    """The event with what the engine does not know: the run's whole inputs, a form's id and token."""
+    if isinstance(event, RunStarted):
+        return msgspec.structs.replace(event, inputs=dict(ledger.facts.inputs))
+    return event
+
+
+async def _issue(run: LiveRun, ledger: Ledger, event: HumanInputRequired) -> HumanInputRequired:
+    """The event with its form."""
+    seconds = settings.APP_MAX_EXECUTION_TIME
+    shown = await db.run_persistently(seconds, asking.issued, run.reply.run_id, event)
+    ledger.asked[event.execution_id] = shown
+    return shown
