@@ -692,6 +692,44 @@ class Migration(migrations.Migration):
                 "ordering": ("created_at",),
             },
         ),
+        migrations.CreateModel(
+            name="DslLeftovers",
+            fields=[
+                ("id", models.UUIDField(default=difyproj.kernel.ids.new_id, editable=False, primary_key=True, serialize=False)),
+                ("parts", models.JSONField(default=dict)),
+                (
+                    "app",
+                    models.OneToOneField(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="dsl_leftovers", to="apps.app"
+                    ),
+                ),
+            ],
+        ),
+        migrations.CreateModel(
+            name="PendingImport",
+            fields=[
+                ("id", models.UUIDField(default=difyproj.kernel.ids.new_id, editable=False, primary_key=True, serialize=False)),
+                ("sealed", models.BinaryField(editable=False)),
+                ("looks", models.JSONField(default=dict, help_text="What the app is to be called instead, and how it looks.")),
+                ("app_id", models.UUIDField(blank=True, help_text="The app that is to be overwritten.", null=True)),
+                ("created_by_id", models.UUIDField(blank=True, null=True)),
+                ("created_at", models.DateTimeField(default=difyproj.kernel.clock.now, editable=False)),
+                ("expires_at", models.DateTimeField(db_index=True)),
+                (
+                    "tenant",
+                    models.ForeignKey(
+                        db_index=False,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="+",
+                        to="accounts.tenant",
+                    ),
+                ),
+            ],
+            options={
+                "ordering": ("-created_at", "-id"),
+                "indexes": [models.Index(fields=["tenant", "-created_at"], name="apps_pendin_tenant__81a545_idx")],
+            },
+        ),
         migrations.AddIndex(
             model_name="app",
             index=models.Index(fields=["tenant", "-created_at"], name="apps_app_tenant__90ab90_idx"),

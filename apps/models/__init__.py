@@ -3,6 +3,7 @@
 from .annotation import Annotation, AnnotationHit
 from .app import AccessMode, App, AppStar, AppStatus, Site
 from .conversation import Conversation, Feedback, Message, MessageFile
+from .dsl import DslLeftovers, PendingImport
 from .end_user import EndUser
 from .kept import PinnedConversation, SavedMessage
 from .run import Run, RunStatus
@@ -19,10 +20,12 @@ __all__ = [
     "AppStatus",
     "Conversation",
     "DoomedBytes",
+    "DslLeftovers",
     "EndUser",
     "Feedback",
     "Message",
     "MessageFile",
+    "PendingImport",
     "PinnedConversation",
     "PreviewState",
     "Run",

@@ -12,7 +12,7 @@ from accounts.models.tag import TagType
 from accounts.policies import Role
 from accounts.services import accounts, credentials, sessions, tags, tenants
 from apps.models import AnnotationHit, ApiToken, EndUser, Message, PinnedConversation, SavedMessage, UploadFile
-from apps.services import annotation, app_stars, dataset_keys, sites
+from apps.services import annotation, app_stars, dataset_keys, dsl, sites
 from apps.services import tags as app_tags
 from difyproj.infra.models import Job
 from difyproj.kernel import clock
@@ -104,6 +104,7 @@ def _rows(house: Served, ids: dict[str, str]) -> dict[str, str]:
         "completion_conversation_id": str(written.conversation_id),
         "annotation_id": str(noted.pk),
         "job_id": str(job.pk),
+        "import_id": str(_waiting(house)),
         "file_id": job.target_id,
         "tag_id": str(tag.pk),
         "key_id": str(ApiToken.objects.filter(app=chat).earliest("created_at").pk),
@@ -117,6 +118,12 @@ def _rows(house: Served, ids: dict[str, str]) -> dict[str, str]:
         "end_user_id": str(visitor.pk),
         "site_code": sites.of(chat).code,
     }
+
+
+def _waiting(house: Served) -> UUID:
+    """A file of a newer DSL, whose text is a secret."""
+    text = f"version: 99.0.0\napp: {{name: x, mode: chat}}\nmodel_config: {{pre_prompt: {SECRET}}}"
+    return dsl.take(tenant=house.cast.alice.tenant, by=house.cast.alice.account.pk, content=text).id
 
 
 def _import(house: Served, *, principal_id: object) -> Job:

@@ -12,6 +12,7 @@ COMPLETION_RUN = {"app_id": "{completion_app_id}", "task_id": "{completion_task_
 DEBUGGED = {"conversation_id": "{debug_conversation_id}", "message_id": "{debug_message_id}"}
 BOUND = {"type": "app", "target_id": "{app_id}"}
 CONFIG = {"model": {"provider": "openai", "name": "gpt-4o-mini", "mode": "chat", "completion_params": {}}}
+FILE = {"mode": "yaml-content", "yaml_content": "app: {name: New, mode: workflow}\nworkflow: {graph: {nodes: [], edges: []}}"}
 ASK = {"inputs": {}, "query": "x", "response_mode": "blocking"}
 MISSING = frozenset({404})
 # A stop says success whatever the id is, as the contract does, and stops nothing of others.
@@ -76,6 +77,11 @@ LISTS: Table = {
     ("get", "/apps"): own(query={"tag_ids": "{tag_id}", "creator_ids": "{member_id}"}),
     ("get", "/apps/starred"): own(),
     ("post", "/apps"): own({"name": "New", "mode": "chat"}, status=201),
+    ("get", "/app-dsl-version"): own(),
+    ("post", "/apps/imports"): own(FILE),
+    ("post", "/apps/imports/check"): own(FILE),
+    ("post", "/apps/imports/{import_id}/confirm"): Entry({}, allowed=REFUSED),
+    ("get", "/apps/imports/{app_id}/check-dependencies"): Entry(),
     ("get", "/tags"): own(),
     ("post", "/tags"): own({"name": "Another", "type": "app"}),
     ("patch", "/tags/{tag_id}"): Entry({"name": "Renamed", "type": "app"}),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from posixpath import normpath
 from typing import Any
 
@@ -12,6 +13,9 @@ ODD_BODIES: list[Any] = [None, [], "text", {"user": {"a": 1}}, {"inputs": 1, "qu
 ODD_IDS = ["no-uuid", "00000000-0000-4000-8000-000000000000", "%00", "..", "%F0%9F%92%A9", "x" * 500]
 # Told with the name that the contract gives a failure there, beside the usual ones.
 WITH_RESULT = ("/console/api/refresh-token",)
+# By the contract an import that failed is still an import, and says so in its own shape.
+IMPORTS = re.compile(r"/console/api/apps/imports(/[^/]+/confirm)?")
+IMPORT = {"id", "status", "app_id", "app_mode", "current_dsl_version", "imported_dsl_version", "error"}
 
 
 def assert_shape(answer: Answer, path: str, told: str) -> None:
@@ -20,7 +24,10 @@ def assert_shape(answer: Answer, path: str, told: str) -> None:
         return
     assert answer.headers["Content-Type"] == "application/json", told
     body = answer.json()
-    if for_path(normpath(path)) is openai:
+    if IMPORTS.fullmatch(normpath(path)) and body.get("status") == "failed":
+        assert (answer.status, set(body)) == (400, IMPORT), told
+        assert body["error"] and isinstance(body["error"], str), told
+    elif for_path(normpath(path)) is openai:
         assert set(body) == {"error"} and set(body["error"]) == {"message", "type", "param", "code"}, told
         assert all(isinstance(body["error"][name], str) and body["error"][name] for name in ("message", "type", "code")), told
         assert isinstance(body["error"]["param"], str | None), told

@@ -111,7 +111,20 @@ async def look_for_visitors(house: Served, url: str) -> Answer:
     return await (await visiting(house, house.chat.app)).get(f"/remote-files/{quote(url, safe='')}")
 
 
-FETCHERS = [add_provider, add_model, upload_for_builders, look_for_builders, upload_for_visitors, look_for_visitors]
+async def import_app(house: Served, url: str) -> Answer:
+    body = {"mode": "yaml-url", "yaml_url": url}
+    return await (await signed_in(house, house.cast.alice)).post("/apps/imports", body)
+
+
+async def check_import(house: Served, url: str) -> Answer:
+    body = {"mode": "yaml-url", "yaml_url": url}
+    return await (await signed_in(house, house.cast.alice)).post("/apps/imports/check", body)
+
+
+FETCHERS = [
+    add_provider, add_model, upload_for_builders, look_for_builders, upload_for_visitors, look_for_visitors, import_app,
+    check_import,
+]  # fmt: skip
 
 
 @pytest.mark.parametrize("fetch", FETCHERS)

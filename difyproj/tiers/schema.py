@@ -96,6 +96,8 @@ class ServiceSchema(AutoSchema):
     def _get_response_bodies(self, direction: Direction = "response") -> dict[str, Any]:
         bodies: dict[str, Any] = super()._get_response_bodies(direction)
         for status in self._refusals():
+            if str(status) in bodies:
+                continue  # the view says itself what it answers then
             described = OpenApiResponse(getattr(self.view, "error_body", ErrorBody), description=REFUSALS[status])
             bodies[str(status)] = self._get_response_for_code(described, str(status), ["application/json"], direction)
         return bodies

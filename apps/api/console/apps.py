@@ -85,7 +85,10 @@ class Apps(AppViewSet):
     @extend_schema(operation_id="exportApp", parameters=[app_requests.ExportFields], responses=app_records.AppExport)
     def export(self, request: Request, app_id: str) -> Response:
         fields = self.query(app_requests.ExportFields)
-        return Response({"data": dsl.export(self.app(app_id), include_secret=fields["include_secret"])})
+        found = dsl.export(
+            self.app(app_id), include_secret=fields["include_secret"], workflow_id=fields.get("workflow_id") or ""
+        )
+        return Response({"data": found})
 
 
 class AppName(AppViewSet):

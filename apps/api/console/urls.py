@@ -9,6 +9,7 @@ from . import (
     apps,
     dataset_keys,
     debug,
+    dsl,
     files,
     keys,
     logs,
@@ -24,6 +25,7 @@ from . import (
 
 urlpatterns: list[URLPattern] = [
     *annotation.routes,
+    *dsl.routes,  # before those of apps: its paths look like an app's
     *apps.routes,
     *dataset_keys.routes,
     *debug.routes,
