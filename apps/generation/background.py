@@ -18,13 +18,14 @@ from django.db import Error as DatabaseError
 from difyproj.infra import backends, db, egress, leases, loop
 from difyproj.infra.cache import CacheWatch
 
-from . import live, pump, reaper, service, titles
+from . import graph_resume, live, pump, reaper, service, titles
 from .recorder import checkpointer
 
 logger = logging.getLogger("dify.api")
 
 REAP_SECONDS = 3.0
 RENEW_SECONDS = 60.0
+SWEEP_SECONDS = 5.0
 SWITCH_SECONDS = 0.0005
 # When the process is told to end: so long may running answers go on, and so long may it take to keep the ends of the rest.
 DRAIN_SECONDS, SETTLE_SECONDS = 8.0, 4.0
@@ -56,6 +57,7 @@ class Background:
         steady = (
             (reaper.reap, REAP_SECONDS),
             (_renew_slots, RENEW_SECONDS),
+            (_go_on_answered, SWEEP_SECONDS),
             (checkpointer.save_grown, settings.RUN_CHECKPOINT_SECONDS),
         )
         self._tasks = [loop.spawn(_every(seconds, work), name=work.__name__) for work, seconds in steady]
@@ -124,6 +126,10 @@ async def _renew_slots() -> None:
         by_key.setdefault(pump.slot_key(run.reply.app_id), []).append(str(run.reply.run_id))
     for key, holders in by_key.items():
         await db.run(backends.get_slots().renew, key, holders)
+
+
+async def _go_on_answered() -> None:
+    await db.run(graph_resume.sweep)
 
 
 async def _drain() -> None:

@@ -15,7 +15,7 @@ from apps.services import files
 from difyproj.kernel import ids
 from difyproj.kernel.errors import InvalidParam
 from difyproj.kernel.principal import Principal
-from workflows.engine.values import FILE_MARK
+from workflows.engine.values import FILE_MARK, files_of
 
 from .ports import RequestFile
 from .request import FileInput
@@ -102,6 +102,24 @@ def contents(given: Sequence[GivenFile]) -> dict[str, RequestFile]:
         )
         for file in given
     }
+
+
+def recalled(principal: Principal, inputs: Mapping[str, Any]) -> dict[str, RequestFile]:
+    """What the file port needs of the files among a run's kept inputs."""
+    kept = [file for value in inputs.values() for file in files_of(value)]
+    rows = files.own(principal, [str(file.get("related_id")) for file in kept if not file.get("remote_url")])
+    made = {}
+    for file in kept:
+        key = str(file.get("related_id"))
+        row = rows.get(key)
+        made[key] = RequestFile(
+            type=str(file.get("type")),
+            mime_type=str(file.get("mime_type") or ""),
+            name=str(file.get("filename") or ""),
+            key=row.key if row else "",
+            url=str(file.get("remote_url") or ""),
+        )
+    return {key: file for key, file in made.items() if file.key or file.url}
 
 
 def _described(file: GivenFile, name: str, extension: str, mime_type: str, size: int) -> dict[str, Any]:

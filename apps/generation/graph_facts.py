@@ -13,7 +13,8 @@ class GraphFacts:
     """``inputs`` are what the run begins with, ``sys.*`` among them. ``graph`` is kept for drafts only, which change.
 
     ``variables`` are those of the conversation that it does not have yet; ``speaks`` says whether the graph has answers whose
-    text is sent while it is made. ``secrets`` are values that nobody is shown.
+    text is sent while it is made; ``once`` names nodes that begin only when that is kept. ``secrets`` are values that nobody is
+    shown.
     """
 
     workflow_id: UUID
@@ -25,4 +26,5 @@ class GraphFacts:
     conversation_id: UUID | None = None
     variables: Sequence[Mapping[str, Any]] = ()
     speaks: bool = False
+    once: frozenset[str] = frozenset()
     secrets: frozenset[str] = field(default=frozenset(), repr=False)

@@ -14,13 +14,15 @@ from apps import config as app_config
 from apps.config import AppConfig
 from apps.models import App, Conversation, EndUser
 from apps.modes import mode_of
-from apps.modes.flow import FlowTurn
+from apps.modes.flow import FlowTurn, Progress
 from apps.modes.mode import Turn
 from apps.modes.run import run
 from apps.services import end_users
 from difyproj.kernel import clock, ids
 from difyproj.kernel.principal import ActorKind, Principal
+from workflows.engine.graph import BoundGraph
 from workflows.engine.limits import Limits
+from workflows.engine.node import NEVER_AGAIN
 from workflows.engine.state import RunState
 from workflows.models import ConversationVariable, TriggeredFrom
 
@@ -68,6 +70,7 @@ def make(principal: Principal, app: App, request: GenerateRequest, run_id: UUID)
         variables=[one for one in version.flow.variables if one["name"] not in known] if talk_id else (),
         speaks=bool(version.flow.graph.answers),
         secrets=version.runnable.secrets,
+        once=once(version.flow.graph),
     )
     turn = Turn(
         query=str(system.get("query", "")),
@@ -80,7 +83,7 @@ def make(principal: Principal, app: App, request: GenerateRequest, run_id: UUID)
         flow=flow_turn(version, system, known),
     )
     models, state = TenantModels(app.tenant_id), RunState()
-    ports = graph_ports.of_run(principal, app, models, [*given, *brought])
+    ports = graph_ports.of_run(principal, app, models, given_files.contents([*given, *brought]))
     return Plan(
         principal=principal,
         app=app,
@@ -103,10 +106,18 @@ def _inputs(principal: Principal, config: AppConfig, request: GenerateRequest) -
     return given_files.of_inputs(principal, config, app_config.check_inputs(config, request.inputs))
 
 
-def flow_turn(version: Version, system: Mapping[str, Any], known: Mapping[str, Any]) -> FlowTurn:
+def flow_turn(
+    version: Version, system: Mapping[str, Any], known: Mapping[str, Any], *, progress: Progress | None = None
+) -> FlowTurn:
     """``known`` are the conversation's variables by name; what it does not have yet is as the graph declares it."""
     declared = {one["name"]: one.get("value") for one in version.flow.variables}
-    return FlowTurn(version.flow, system, version.runnable.environment, {**declared, **known}, limits())
+    return FlowTurn(version.flow, system, version.runnable.environment, {**declared, **known}, limits(), progress)
+
+
+def once(graph: BoundGraph) -> frozenset[str]:
+    """The nodes, at any depth, that may not run a second time."""
+    own = frozenset(name for name, kind in graph.classes.items() if kind.repeats == NEVER_AGAIN)
+    return own.union(*(once(inner) for inner in graph.inside.values()))
 
 
 def limits() -> Limits:

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 
 from apps.models import App
 from difyproj.kernel.principal import Principal
 from workflows.engine.ports import Ports
 
-from . import given_files
-from .given_files import GivenFile
-from .ports import RequestFiles, TenantModels
+from .ports import RequestFile, RequestFiles, TenantModels
 
 
-def of_run(principal: Principal, app: App, models: TenantModels, given: Sequence[GivenFile]) -> Ports:
-    return Ports(models, RequestFiles(given_files.contents(given)))
+def of_run(principal: Principal, app: App, models: TenantModels, files: Mapping[str, RequestFile]) -> Ports:
+    return Ports(models, RequestFiles(files))

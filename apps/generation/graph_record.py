@@ -10,7 +10,16 @@ from django.conf import settings
 
 from difyproj.infra import db
 from difyproj.kernel import clock
-from workflows.engine.events import HumanInputRequired, RunEvent, RunFailed, RunFinished, RunPaused, RunStarted, TextWhole
+from workflows.engine.events import (
+    HumanInputRequired,
+    NodeStarted,
+    RunEvent,
+    RunFailed,
+    RunFinished,
+    RunPaused,
+    RunStarted,
+    TextWhole,
+)
 
 from . import asking
 from .commits import committer
@@ -26,6 +35,8 @@ async def record(run: LiveRun, ledger: Ledger, event: RunEvent) -> None:
         event = await _issue(run, ledger, event)
     if ledger.put(run, _complete(ledger, event)):
         committer.hand(run)
+        if isinstance(event, NodeStarted) and event.node_id in ledger.facts.once:
+            await committer.settled()
         if len(ledger.queue) > LONGEST_QUEUE:
             await committer.settled()
 

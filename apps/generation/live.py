@@ -85,8 +85,9 @@ def find(run_id: UUID) -> LiveRun | None:
 
 
 def remove(run: LiveRun) -> None:
-    _runs.pop(run.reply.run_id, None)
-    event_log().close(run.reply.run_id)
+    if _runs.get(run.reply.run_id) is run:
+        del _runs[run.reply.run_id]
+        event_log().close(run.reply.run_id)
 
 
 def all_runs() -> list[LiveRun]:

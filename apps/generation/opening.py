@@ -99,7 +99,7 @@ def _run(plan: Plan, run_id: UUID) -> Run:
         tier=plan.principal.tier,
         end_user_id=plan.end_user_id,
         account_id=plan.account_id,
-        config_override=plan.request.config_override,
+        config_override={"entry": plan.request.entry} if plan.request.entry else plan.request.config_override,
         process_id=leases.mine(),
         trace_id=plan.request.trace_id,
         reserved_event_id=RESERVED_BLOCK,

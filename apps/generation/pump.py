@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Sequence
 from contextlib import aclosing
 from functools import partial
 from uuid import UUID
@@ -14,7 +15,7 @@ from django.db import InterfaceError, OperationalError
 from difyproj.infra import db
 from difyproj.infra.backends import get_slots
 from difyproj.kernel.errors import DomainError, InternalError, WorkerLost
-from workflows.engine.events import RunFailed, RunFinished, RunPaused
+from workflows.engine.events import RunEvent, RunFailed, RunFinished, RunPaused
 
 from . import graph_record, live, recorder, titles
 from .commits import committer
@@ -32,10 +33,22 @@ class ExecutionTimeout(DomainError):
     default_message = "The generation took longer than the time allowed for one."
 
 
-def start(run: LiveRun, plan: Plan) -> None:
-    """Begin to pump ``run``; on the loop."""
-    live.add(run)
-    run.task = asyncio.get_running_loop().create_task(_pump(run, plan), name=f"run-{run.reply.run_id}")
+def start(run: LiveRun, plan: Plan, first: Sequence[RunEvent] = ()) -> None:
+    """Begin to pump ``run``; on the loop. ``first`` is shown before anything else of a run that goes on."""
+    before = live.find(run.reply.run_id)
+    work = _pump(run, plan) if before is None and not first else _go_on(run, plan, before, first)
+    if before is None:
+        live.add(run)
+    run.task = asyncio.get_running_loop().create_task(work, name=f"run-{run.reply.run_id}")
+
+
+async def _go_on(run: LiveRun, plan: Plan, before: LiveRun | None, first: Sequence[RunEvent]) -> None:
+    """A run that has just paused here is answered before its pump has said so: that comes first."""
+    if before is not None and before.task is not None:
+        await asyncio.wait((before.task,))
+        live.add(run)
+    run.publish(first)
+    await _pump(run, plan)
 
 
 async def _pump(run: LiveRun, plan: Plan) -> None:

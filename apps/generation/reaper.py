@@ -1,4 +1,4 @@
-"""Runs that nobody drives any more: their text so far is kept, their end is written, nothing stays running."""
+"""Runs that nobody drives any more: graphs go on from their rows; of others the text so far is kept and the end is written."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from django.db import Error as DatabaseError
 from django.db.models import Exists, OuterRef, Q
 
 from apps.models import Message, Run, RunStatus
+from apps.modes import GRAPH_MODES
 from difyproj.infra import db, leases
 from difyproj.infra.backends import get_slots
 from difyproj.infra.models import Process
@@ -18,7 +19,7 @@ from difyproj.kernel import clock
 from difyproj.kernel.errors import WorkerLost
 from workflows.engine.events import TERMINAL, RunEvent, RunFailed, TextChunk, TextReplaced
 
-from . import live
+from . import graph_resume, live
 from .log import event_log
 from .pump import slot_key
 from .recorder import save_end
@@ -30,19 +31,19 @@ FORGOTTEN_SECONDS = 15.0
 
 
 async def reap() -> int:
-    """Take over the runs of every dead process and end those that nobody has; the number of runs that were ended."""
+    """Take over the runs of every dead process and those that nobody has; the number of runs that were ended."""
     ended = 0
     for process_id in await db.run(leases.dead_processes):
         if not await db.run(leases.take_over, process_id):
             continue
         runs = await db.run(_running, process_id)
-        done = [await _end(run) for run in runs]
+        done = [await _take(run) for run in runs]
         ended += done.count(True)
         if None not in done:
             await db.run(leases.forget, process_id)
     for run in await db.run(_nobodys):
         if live.find(run.pk) is None:
-            ended += await _end(run) or 0
+            ended += await _take(run) or 0
     return ended
 
 
@@ -57,6 +58,18 @@ def _nobodys() -> list[Run]:
     old = Q(process_id=leases.mine(), created_at__lt=clock.now() - timedelta(seconds=FORGOTTEN_SECONDS))
     rows = Run.objects.filter(orphaned | old, status=RunStatus.RUNNING).select_related("message")
     return [run for run in rows if live.find(run.pk) is None]
+
+
+async def _take(run: Run) -> bool | None:
+    """Graphs go on from their rows, other runs end. None when that has to be tried again."""
+    if run.mode not in GRAPH_MODES:
+        return await _end(run)
+    try:
+        await db.run(graph_resume.take_over, run.pk, run.process_id)
+    except DatabaseError as error:
+        logger.warning("An orphaned run cannot go on yet: %s", error, extra={"run_id": str(run.pk)})
+        return None
+    return False
 
 
 async def _end(run: Run) -> bool | None:

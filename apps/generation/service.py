@@ -18,7 +18,7 @@ from difyproj.kernel import ids
 from difyproj.kernel.errors import IdempotencyConflict, TooManyRequests
 from difyproj.kernel.principal import ActorKind, Principal
 
-from . import graph_plan, live, opening, plan, pump
+from . import graph_plan, graph_resume, live, opening, plan, pump
 from .ledger import Ledger
 from .live import LiveRun
 from .pump import slot_key
@@ -97,9 +97,13 @@ def stop(principal: Principal, run_id: UUID) -> bool:
 
     Only the person who asked may end an answer; a workflow's run is the app's, whoever ``principal`` is.
     """
-    own = Run.objects.visible_to(principal).filter(pk=run_id, status=RunStatus.RUNNING, tier=principal.tier)
-    if not own.filter(_asked_by(principal) | Q(mode="workflow")).exists():
+    unfinished = Run.objects.filter(status__in=(RunStatus.RUNNING, RunStatus.PAUSED))
+    own = unfinished.visible_to(principal).filter(pk=run_id, tier=principal.tier)
+    status = own.filter(_asked_by(principal) | Q(mode="workflow")).values_list("status", flat=True).first()
+    if status is None:
         return False
+    if status == RunStatus.PAUSED and graph_resume.stop_paused(run_id):
+        return True
     get_control().send(STOP_TOPIC, {"run_id": str(run_id)})
     return True
 

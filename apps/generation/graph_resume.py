@@ -1,0 +1,157 @@
+"""Graphs' runs that go on from their rows: after a crash in the process that takes them over, after a pause where it ends."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+from uuid import UUID
+
+from django.db import transaction
+from django.db.models import Exists, OuterRef
+
+from apps.models import Run, RunStatus
+from difyproj.infra import leases, loop
+from difyproj.infra.backends import get_slots
+from difyproj.kernel import clock
+from difyproj.kernel.errors import DomainError, InternalError, WorkerLost
+from workflows.engine import events
+from workflows.engine.events import RunEvent, RunFailed, RunFinished, TextReplaced, TextWhole
+from workflows.models import FormStatus, HumanInputForm, NodeExecution, NodeStatus, RunEventRow
+from workflows.services import forms
+
+from . import graph_past, graph_rows, pump
+from .graph_facts import GraphFacts
+from .ledger import Ending, Ledger, Portion
+from .live import RESERVED_BLOCK, LiveRun
+from .plan import Plan
+from .replies import reply_of_row
+
+logger = logging.getLogger("dify.api")
+
+# A run that took so many processes with it is ended instead.
+MOST_TAKEOVERS = 3
+
+
+def take_over(run_id: UUID, owner: UUID | None) -> bool:
+    """Go on with a run whose process is gone; false when somebody else did."""
+    place = _claim_crashed(run_id, owner)
+    if place is None:
+        return False
+    taken, takeovers = place
+    if takeovers > MOST_TAKEOVERS:
+        return _give_up(run_id, WorkerLost("The server stopped each time when it went on with this run."))
+    return _begin(run_id, next_id=taken, after_crash=True)
+
+
+def go_on(run_id: UUID) -> bool:
+    """Go on with a paused run; false when it is not paused, or somebody else did."""
+    with transaction.atomic():
+        run = Run.objects.select_for_update().filter(pk=run_id, status=RunStatus.PAUSED).first()
+        if run is None:
+            return False
+        run.status, run.process_id = RunStatus.RUNNING, leases.mine()
+        run.reserved_event_id = max(run.reserved_event_id, run.last_event_id) + RESERVED_BLOCK
+        run.save(update_fields=["status", "process_id", "reserved_event_id"])
+    return _begin(run_id, next_id=run.last_event_id + 1, after_crash=False)
+
+
+def submit(token: str, *, action: Any, inputs: Any, **who: Any) -> UUID:
+    """Answer the form of ``token``; its run goes on as soon as it is paused. The run's id. Raises what ``forms.submit`` raises.
+
+    The lock on the run puts the answer either before its pause, which then finds it, or after.
+    """
+    with transaction.atomic():
+        form = forms.submit(token, action=action, inputs=inputs, **who)
+        status = Run.objects.select_for_update().values_list("status", flat=True).get(pk=form.run_id)
+    if status == RunStatus.PAUSED:
+        go_on(form.run_id)
+    return form.run_id
+
+
+def sweep() -> int:
+    """Forms whose time is over expire, and paused runs with an answer that nobody went on with go on; how many runs did."""
+    due = {form.run_id for form in forms.expire_due()}
+    open_node = NodeExecution.objects.filter(pk=OuterRef("execution_id"), status=NodeStatus.PAUSED)
+    answered = HumanInputForm.objects.exclude(status=FormStatus.WAITING).filter(run__status=RunStatus.PAUSED)
+    due.update(answered.filter(Exists(open_node)).values_list("run_id", flat=True)[:100])
+    return sum(go_on(run_id) for run_id in due)
+
+
+def stop_paused(run_id: UUID) -> bool:
+    """End a run that waits for people; false when it does not wait."""
+    with transaction.atomic():
+        run = Run.objects.select_for_update().filter(pk=run_id, status=RunStatus.PAUSED).first()
+        if run is None:
+            return False
+        run.status, run.process_id = RunStatus.RUNNING, leases.mine()
+        run.save(update_fields=["status", "process_id"])
+    _end(_load(run_id), "stopped", None)
+    return True
+
+
+def _claim_crashed(run_id: UUID, owner: UUID | None) -> tuple[int, int] | None:
+    """The first event id of the new process, and how often the run was taken over. It is noted under that id."""
+    with transaction.atomic():
+        rows = Run.objects.select_for_update().filter(pk=run_id, status=RunStatus.RUNNING, process_id=owner)
+        run = rows.first()
+        if run is None:
+            return None
+        taken = run.reserved_event_id + 1
+        run.process_id, run.reserved_event_id = leases.mine(), taken + RESERVED_BLOCK
+        run.save(update_fields=["process_id", "reserved_event_id"])
+        RunEventRow.objects.create(run_id=run_id, event_id=taken, event=events.encode(TextWhole()))
+        notes = RunEventRow.objects.filter(run_id=run_id, event=events.encode(TextWhole())).count()
+    return taken, notes
+
+
+def _begin(run_id: UUID, *, next_id: int, after_crash: bool) -> bool:
+    run = _load(run_id)
+    try:
+        plan = graph_past.plan_of(run)
+    except DomainError as error:
+        return _give_up(run_id, error)
+    except Exception:
+        logger.exception("A run cannot go on", extra={"run_id": str(run_id)})
+        return _give_up(run_id, InternalError())
+    assert plan.graph is not None
+    get_slots().take(pump.slot_key(run.app_id), 0, str(run_id))
+    ledger = Ledger(run.process_id, plan.graph, open_nodes=_open_nodes(run_id))
+    reply = reply_of_row(run)
+    live_run = LiveRun(reply, plan.state, run.reserved_event_id, next_event_id=next_id, ledger=ledger)
+    loop.call(pump.start, live_run, plan, [_withdrawal(plan, plan.graph)] if after_crash else [])
+    logger.info("A run goes on", extra={"run_id": str(run_id), "after_crash": after_crash})
+    return True
+
+
+def _withdrawal(plan: Plan, graph: GraphFacts) -> RunEvent:
+    """What readers saw beyond the nodes that are kept is taken back; a graph that never speaks has nothing to take back."""
+    return TextReplaced(plan.state.answer, reason="resumed") if graph.speaks else TextWhole()
+
+
+def _open_nodes(run_id: UUID) -> int:
+    return NodeExecution.objects.filter(run_id=run_id, finished_event_id=None).count()
+
+
+def _load(run_id: UUID) -> Run:
+    return Run.objects.select_related("message__conversation", "app__tenant").get(pk=run_id)
+
+
+def _give_up(run_id: UUID, error: DomainError) -> bool:
+    """End the run with the error, because it cannot go on."""
+    logger.error("A run cannot go on: %s", error, extra={"run_id": str(run_id)})
+    _end(_load(run_id), "failed", error)
+    return False
+
+
+def _end(run: Run, status: str, error: DomainError | None) -> None:
+    message = getattr(run, "message", None)
+    answer, moment = message.answer if message is not None else "", clock.now()
+    told: Any = {"answer": answer, "elapsed_time": run.elapsed_time, "finished_at": moment.timestamp()}
+    end: RunFinished | RunFailed
+    if error is None:
+        end = RunFinished(status=status, **told)
+    else:
+        end = RunFailed(code=error.code, status=error.status, message=error.message, **told)
+    ending = Ending(end, answer, moment, then=lambda: None)
+    next_id = max(run.reserved_event_id, run.last_event_id) + 2
+    graph_rows.save([Portion(reply_of_row(run), run.process_id, (), 0, next_id, ending, next_id, is_cut_off=True)])
