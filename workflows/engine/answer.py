@@ -54,7 +54,7 @@ class AnswerStream:
     def __init__(self, bound: BoundGraph, pool: VariablePool, frontier: Frontier) -> None:
         self._pool, self._frontier = pool, frontier
         self._nodes = bound.graph.nodes
-        self._places = bound.places
+        self._places = bound.places if any(map(any, bound.gates.values())) else {}
         self._waiting = [
             _Answer(name, bound.answers[name], *bound.gates[name]) for name in bound.graph.order if name in bound.answers
         ]
@@ -73,6 +73,9 @@ class AnswerStream:
         """A running node wrote ``text``: the chunk to send now, or None when its turn has not come (or never will)."""
         key = (node_id, variable)
         if key in self._awaited:
+            if key in self._spoken:
+                self._length += len(text)
+                return TextChunk(text, key)
             return self._say(key, TextChunk(text, key))
         if key in self._wanted:
             self._kept.setdefault(key, []).append(TextChunk(text, key))
@@ -118,7 +121,7 @@ class AnswerStream:
             if not current.done:
                 break
             self._active.remove(current)
-            self._over |= self._places[current.node_id]
+            self._over |= self._places.get(current.node_id, 0)
             self._floor = None
             self._spoken.clear()
         speakers = (
@@ -139,7 +142,7 @@ class AnswerStream:
         known = self._frontier.decided
         if not self._waiting:
             return
-        for name in islice(reversed(known), len(known) - self._seen):
+        for name in islice(reversed(known), len(known) - self._seen) if self._places else ():
             self._decided |= self._places[name]
         self._seen = len(known)
         undecided = []
@@ -147,7 +150,7 @@ class AnswerStream:
             if answer.gates & ~self._decided:
                 undecided.append(answer)
             elif answer.node_id in self._frontier.skipped:
-                self._over |= self._places[answer.node_id]
+                self._over |= self._places.get(answer.node_id, 0)
             else:
                 self._active.append(answer)
         self._waiting = undecided

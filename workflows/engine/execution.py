@@ -7,7 +7,7 @@ import logging
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 from difyproj.kernel import clock
 from difyproj.kernel.errors import Conflict, DomainError, InternalError, InvalidParam
@@ -29,6 +29,7 @@ class Failed:
 
 
 Outcome = NodeOutput | Failed
+_ENDS: Final = (Done, Waiting)
 
 
 @dataclass(slots=True)
@@ -55,14 +56,13 @@ class Execution:
         if self.begun and self.kind.repeats == NEVER_AGAIN and self.context.resumption is None:
             yield Failed(Conflict("The server stopped while this node was at work. It may not run again, so it failed."))
             return
-        tries = 0
+        tries, began, created_at = 0, self.began, self.created_at
+        error: DomainError
         while True:
-            error: DomainError
-            began, created_at = clock.monotonic(), clock.now().timestamp()
             try:
                 async with aclosing(self.kind().run(self.context)) as outputs:
                     async for output in outputs:
-                        if isinstance(output, Done | Waiting):
+                        if isinstance(output, _ENDS):
                             self._check_end(output)
                             yield output
                             return
@@ -79,6 +79,7 @@ class Execution:
             tries += 1
             yield self._retried(tries, error, began, created_at)
             await asyncio.sleep(self.policy.pause)
+            began, created_at = clock.monotonic(), clock.now().timestamp()
 
     def _check_end(self, end: Done | Waiting) -> None:
         """Raises InvalidParam for an end that the engine does not take."""

@@ -121,7 +121,12 @@ class Graph:
 
 
 class BoundGraph:
-    """A graph with each node's class, parsed data and policy, and which nodes answer the user; containers likewise."""
+    """A graph with each node's class, parsed data and policy, and which nodes answer the user; containers likewise.
+
+    ``branches`` are the nodes after which not every way is taken: those that choose, and those whose failure has its own way.
+    ``writes`` tells which variables, by scope and name, a node may assign to; a container does what the nodes inside it do.
+    ``repliers`` are the nodes, at any depth, whose text is the run's answer.
+    """
 
     def __init__(self, graph: Graph, types: NodeTypes) -> None:
         """Raises GraphError when a type is unknown, a node's data does not fit, or there is nothing to begin with."""
@@ -131,6 +136,9 @@ class BoundGraph:
         self.policies: dict[str, Policy] = {}
         self.answers: dict[str, Template] = {}
         self.inside: dict[str, BoundGraph] = {}
+        self.branches: set[str] = set(graph.branches)
+        self.writes: dict[str, frozenset[tuple[str, str]]] = {}
+        self.repliers: set[str] = set()
         for spec in graph.nodes.values():
             self._bind(spec, types)
         self.roots = tuple(name for name, kind in self.classes.items() if kind.entry and not graph.incoming[name])
@@ -144,6 +152,13 @@ class BoundGraph:
         policy = policies.read(spec, kind)
         if policy is not policies.NONE:
             self.policies[spec.id] = policy
+            if policy.strategy == FAIL_BRANCH:
+                self.branches.add(spec.id)
+        if kind.replies:
+            self.repliers.add(spec.id)
+        targets = frozenset((target[0], target[1]) for target in kind.writes(data) if len(target) > 1)
+        if targets:
+            self.writes[spec.id] = targets
         template = kind.answer(data)
         if template is not None:
             self.answers[spec.id] = template
@@ -151,9 +166,15 @@ class BoundGraph:
             told = f"has no nodes inside, a {kind.container} needs them" if kind.container else "can hold no other nodes"
             raise GraphError(f"Node {spec.id!r} {told}.", params=f"nodes.{spec.id}")
         if kind.container:
-            inner = self.inside[spec.id] = BoundGraph(self.graph.inside[spec.id], types)
-            if inner.answers:
-                self.answers[spec.id] = Template(((spec.id,),))
+            self._bind_inside(spec, types)
+
+    def _bind_inside(self, spec: NodeSpec, types: NodeTypes) -> None:
+        inner = self.inside[spec.id] = BoundGraph(self.graph.inside[spec.id], types)
+        self.repliers |= inner.repliers
+        if inner.answers:
+            self.answers[spec.id] = Template(((spec.id,),))
+        if inner.writes:
+            self.writes[spec.id] = frozenset().union(*inner.writes.values())
 
     @property
     def entry(self) -> str:
@@ -173,30 +194,6 @@ class BoundGraph:
         return chosen
 
     @cached_property
-    def repliers(self) -> frozenset[str]:
-        """Ids of the nodes, at any depth, whose text is the run's answer."""
-        own = frozenset(name for name, kind in self.classes.items() if kind.replies)
-        return own.union(*(inner.repliers for inner in self.inside.values()))
-
-    @cached_property
-    def branches(self) -> frozenset[str]:
-        """Ids of nodes after which not every way is taken: those that choose, and those whose failure has its own way."""
-        failing = (name for name, policy in self.policies.items() if policy.strategy == FAIL_BRANCH)
-        return self.graph.branches.union(failing)
-
-    @cached_property
-    def writes(self) -> Mapping[str, frozenset[tuple[str, str]]]:
-        """Which variables, by scope and name, a node may assign to; a container does what the nodes inside it do."""
-        found = {}
-        for name, kind in self.classes.items():
-            targets = frozenset((target[0], target[1]) for target in kind.writes(self.data[name]) if len(target) > 1)
-            if name in self.inside:
-                targets = targets.union(*self.inside[name].writes.values())
-            if targets:
-                found[name] = targets
-        return found
-
-    @cached_property
     def places(self) -> Mapping[str, int]:
         """For each node one bit, so that sets of nodes are numbers."""
         return {name: 1 << place for place, name in enumerate(self.graph.order)}
@@ -207,6 +204,8 @@ class BoundGraph:
 
         The first are branches before it, since it may still be avoided, and nodes before it that assign what it shows.
         """
+        if len(self.answers) < 2 and not self.branches and not self.writes:
+            return dict.fromkeys(self.answers, (0, 0))
         places = self.places
         writers: dict[tuple[str, ...], int] = {}
         for name, targets in self.writes.items():

@@ -28,6 +28,7 @@ from .state import RunState
 
 # Nodes that never wait would keep the loop from everybody else.
 _BREATHE_EVERY: Final = 32
+_SAID: Final = (TextChunk, TextWithdrawn)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +92,7 @@ class Level:
     async def events(self) -> Events:
         """What happens until nothing is left that could run, or a node fails. Whoever was running then is stopped."""
         ready, running, width = self._frontier.ready, self._running, self._around.limits.width
-        fan: Fan[Execution, Outcome] = Fan()
+        fan: Fan[Execution, Outcome] | None = None
         try:
             while self.error is None and (ready or running):
                 alone = len(ready) == 1 and not running
@@ -104,18 +105,21 @@ class Level:
                                 for event in self._take(execution, output):
                                     yield event
                         break
+                    fan = fan or Fan()
                     fan.add(execution, execution.outputs())
-                if running and self.error is None:
+                if fan is not None and running and self.error is None:
                     execution, output = await fan.get()
                     for event in self._take(execution, output):
                         yield event
                 if self._around.state.steps % _BREATHE_EVERY == 0:
                     await asyncio.sleep(0)
-            await fan.close()
-            for execution in running.values():
-                yield execution.stopped()
+            if fan is not None and running:
+                await fan.close()
+                for execution in running.values():
+                    yield execution.stopped()
         finally:
-            await fan.close()
+            if fan is not None:
+                await fan.close()
 
     def _begin(self) -> Execution | None:
         """The next node's execution; None, with an error, when it may not begin."""
@@ -178,7 +182,10 @@ class Level:
         name = execution.spec.id
         if isinstance(output, NodeText):
             chunk = self._answers.feed(name, output.variable, output.text)
-            return () if chunk is None else self._say((chunk,))
+            if chunk is None:
+                return ()
+            self._text.append(chunk.text)
+            return (chunk,)
         if isinstance(output, Done):
             del self._running[name]
             said = self._settle(name, output)
@@ -190,7 +197,7 @@ class Level:
             del self._running[name]
             self.waiting.append((execution, output))
             return ()
-        if isinstance(output, TextChunk | TextWithdrawn):
+        if isinstance(output, _SAID):
             self.replied = True
             passed = self._answers.pass_on(name, output)
             return () if passed is None else self._say((passed,))

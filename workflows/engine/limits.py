@@ -35,7 +35,7 @@ class Limits:
 
 
 class Deadline:
-    """Interrupts whoever waits inside ``run`` once the time is over; work outside of it is left alone.
+    """Interrupts whoever waits while it is ``inside`` the walk, once the time is over; work outside of it is left alone.
 
     The walk is a generator, and the task that drives it does other things between two events: ``asyncio.timeout`` would
     interrupt those as well.
@@ -43,20 +43,18 @@ class Deadline:
 
     def __init__(self, seconds: float) -> None:
         self._seconds = seconds
-        self._inside = False
+        self.inside = False
         self._rang = False
         self.passed = False
         self._task: asyncio.Task[Any] | None = None
         self._timer: asyncio.TimerHandle | None = None
 
-    def enter(self) -> None:
-        if self._timer is None and self._seconds > 0:
+    def begin(self) -> None:
+        """Time runs from here; no ``seconds`` mean that there is no end."""
+        self.inside = True
+        if self._seconds > 0:
             self._timer = asyncio.get_running_loop().call_later(self._seconds, self._ring)
             self._task = asyncio.current_task()
-        self._inside = True
-
-    def leave(self) -> None:
-        self._inside = False
 
     def stop(self) -> None:
         if self._timer is not None:
@@ -74,7 +72,7 @@ class Deadline:
 
     def _ring(self) -> None:
         self.passed = True
-        if self._inside and self._task is not None:
+        if self.inside and self._task is not None:
             self._rang = True
             self._task.cancel()
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from . import usage as costs
@@ -36,17 +36,19 @@ class Past:
     begun: Mapping[Key, str] = field(default_factory=dict)
     answers: Mapping[str, FormAnswer] = field(default_factory=dict)
     waiting: Sequence[HumanInputRequired] = ()
-    announced: Iterable[RunEvent] = ()
+    announced: Collection[RunEvent] = ()
     _at: dict[Place | None, list[NodeFinished]] = field(default_factory=dict)
-    _told: set[tuple[object, ...]] = field(default_factory=set)
+    _told: set[tuple[object, ...] | None] = field(default_factory=set)
 
     def __post_init__(self) -> None:
+        if not (self.finished or self.begun or self.announced):
+            return
         self.finished = [event for event in self.finished if event.status in _ENDED]
         done = {(event.node_id, event.place) for event in self.finished}
         self.begun = {key: name for key, name in self.begun.items() if key not in done}
         for event in self.finished:
             self._at.setdefault(event.place, []).append(event)
-        self._told = {key for event in self.announced if (key := _identity(event)) is not None}
+        self._told = {_identity(event) for event in self.announced} - {None}
 
     def at(self, place: Place | None) -> Sequence[NodeFinished]:
         """The ends of nodes in this place, in order."""
@@ -65,7 +67,8 @@ class Past:
 
     def was_told(self, event: RunEvent) -> bool:
         """True, once, for an event that readers have seen."""
-        if not self._told or (key := _identity(event)) not in self._told:
+        key = _identity(event)
+        if key not in self._told:
             return False
         self._told.discard(key)
         return True

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import aclosing
 
 import msgspec
@@ -38,7 +38,7 @@ def run(
     begun: Mapping[tuple[str, Place | None], str] | None = None,
     answers: Mapping[str, FormAnswer] | None = None,
     waiting: Sequence[HumanInputRequired] = (),
-    announced: Iterable[RunEvent] = (),
+    announced: Collection[RunEvent] = (),
 ) -> Events:
     """Run ``graph`` over ``pool`` and give RunStarted, the events of its nodes in order, and one terminal event or RunPaused.
 
@@ -93,13 +93,13 @@ class _Walk:
         deadline, past, level = self._around.deadline, self._around.past, self._level
         try:
             async with aclosing(level.events()) as events:
-                deadline.enter()
+                deadline.begin()
                 async for event in events:
-                    if past.was_told(event):
+                    if past.announced and past.was_told(event):
                         continue
-                    deadline.leave()
+                    deadline.inside = False
                     yield event
-                    deadline.enter()
+                    deadline.inside = True
         except asyncio.CancelledError:
             if not deadline.took():
                 raise

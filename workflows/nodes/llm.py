@@ -63,6 +63,7 @@ class PreparedLlmData(LlmData, frozen=True):
 
 class LlmNode(Node[LlmData]):
     schema = LlmData
+    retries = True
 
     async def run(self, ctx: NodeContext[LlmData]) -> NodeStream:
         structured = ctx.data.structured

@@ -58,6 +58,9 @@ TYPES: Registry[type[Node[Any]]] = Registry(
         **NODES.rows(),
         "echo": "workflows.tests.graphs:EchoNode",
         "silent": "workflows.tests.graphs:SilentNode",
+        "act": "workflows.tests.acting:ActNode",
+        "once": "workflows.tests.acting:OnceNode",
+        "ask": "workflows.tests.acting:AskNode",
     },
 )
 
@@ -86,12 +89,15 @@ async def events_of(
     inputs: dict[str, Any] | None = None,
     query: str = "",
     files: Sequence[str] = (),
+    conversation: dict[str, Any] | None = None,
     history: Sequence[HistoryTurn] = (),
     state: RunState | None = None,
     layers: Sequence[Layer] = (),
     **more: Any,
 ) -> list[RunEvent]:
-    pool = VariablePool({"inputs": inputs or {}, "sys": {"query": query, "files": list(files), "user_id": "ann"}})
+    """The events of one run; ``more`` goes to ``run``."""
+    asked = {"query": query, "files": list(files), "user_id": "ann"}
+    pool = VariablePool({"inputs": inputs or {}, "sys": asked, "conversation": conversation or {}})
     stream = run(tree, pool, ports, nodes=TYPES, history=history, state=state, layers=layers, **more)
     async with aclosing(stream):
         return [event async for event in stream]
