@@ -23,7 +23,7 @@ from difyproj.kernel import jsonio
 from difyproj.kernel.errors import Conflict
 from difyproj.model_runtime.base import ModelType
 
-from . import apps, tokens
+from . import apps, tokens, trial_flows
 
 OWNER_EMAIL: Final = "owner@example.com"
 DEMO_MODEL: Final = ("demo", "demo")
@@ -57,6 +57,8 @@ DEMO_APPS: Final[Mapping[str, Mapping[str, Any]]] = {
             "text_to_speech": {"enabled": True, "voice": "", "language": ""},
         },
     },
+    "advanced-chat": {"name": "Demo chatflow", "description": "A chat app made of nodes, to try the API with."},
+    "workflow": {"name": "Demo workflow", "description": "A workflow to try the API with."},
 }
 
 
@@ -119,18 +121,27 @@ def _add_missing_apps(made: dict[str, Any]) -> None:
     provider, model = (default.provider, default.model) if default else DEMO_MODEL
     known = {str(pk) for pk in App.objects.for_tenant(tenant).values_list("pk", flat=True)}
     made["apps"] = [app for app in made["apps"] if app["id"] in known]
+    owner_id = Account.objects.get(email__iexact=made["admin"]["email"]).pk
     for mode, row in DEMO_APPS.items():
         if any(app["mode"] == mode for app in made["apps"]):
             continue
-        config = {**row["config"], "model": {"provider": provider, "name": model, "mode": "chat", "completion_params": {}}}
         app = apps.create(
-            tenant=tenant, name=row["name"], description=row["description"], mode=mode, config=config,
-            created_by_id=Account.objects.get(email__iexact=made["admin"]["email"]).pk,
+            tenant=tenant, name=row["name"], description=row["description"], mode=mode,
+            config=_config(row, provider, model), created_by_id=owner_id,
         )  # fmt: skip
+        if "config" not in row:
+            trial_flows.draw(app, provider=provider, model=model, by=owner_id)
         _, token = tokens.create(tenant=tenant, app=app, name="demo")
         made["apps"].append(
             {"id": str(app.pk), "name": app.name, "mode": mode, "token": token, "site_code": Site.objects.get(app=app).code}
         )
+
+
+def _config(row: Mapping[str, Any], provider: str, model: str) -> dict[str, Any]:
+    """What the app is configured with; graphs name their models themselves."""
+    if "config" not in row:
+        return {}
+    return {**row["config"], "model": {"provider": provider, "name": model, "mode": "chat", "completion_params": {}}}
 
 
 def take_environment_providers() -> list[str]:
@@ -160,6 +171,9 @@ def _use_in_demo_apps(tenant: Tenant, provider: str, model: str) -> None:
     made = facts()
     demo_ids = [app["id"] for app in made["apps"]] if made else []
     for app in App.objects.for_tenant(tenant).filter(pk__in=demo_ids):
+        if "config" not in DEMO_APPS[app.mode]:
+            trial_flows.put_on(app, provider=provider, model=model)
+            continue
         section = dict(app.config.get("model") or {})
         if (section.get("provider"), section.get("name")) != (provider, model):
             apps.update(app, config={**app.config, "model": {**section, "provider": provider, "name": model}})

@@ -69,7 +69,7 @@ def fingerprint(row: Workflow) -> str:
 def first(mode: str, model: Mapping[str, str] | None = None) -> dict[str, Any]:
     """What a new app of this mode begins with: only a start, and for chatflows a model that answers."""
     if mode != "advanced-chat":
-        return _drawn([("start", {"type": "start", "title": "Start", "variables": []})])
+        return drawn([("start", {"type": "start", "title": "Start", "variables": []})])
     llm = {
         "type": "llm",
         "title": "LLM",
@@ -79,7 +79,7 @@ def first(mode: str, model: Mapping[str, str] | None = None) -> dict[str, Any]:
         "context": {"enabled": False, "variable_selector": []},
         "vision": {"enabled": False},
     }
-    return _drawn(
+    return drawn(
         [
             ("start", {"type": "start", "title": "Start", "variables": []}),
             ("llm", llm),
@@ -88,7 +88,7 @@ def first(mode: str, model: Mapping[str, str] | None = None) -> dict[str, Any]:
     )
 
 
-def _drawn(nodes: Sequence[tuple[str, Mapping[str, Any]]]) -> dict[str, Any]:
+def drawn(nodes: Sequence[tuple[str, Mapping[str, Any]]]) -> dict[str, Any]:
     """The nodes in a row, each with an edge to the next."""
     placed = [
         {"id": name, "type": "custom", "position": {"x": 80 + 300 * index, "y": 280}, "data": dict(data)}
