@@ -19,7 +19,7 @@ from .routes import Route, routes
 TIERS = {"console": ("console/api/", "CONSOLE"), "web": ("api/", "WEB")}
 REFUSALS = {"400", "401", "403", "404", "409", "413", "415", "429", "500"}
 # The contract's own shape of refusals: {"result": "fail", "message"}.
-OTHER_SHAPES = {"/refresh-token"}
+OTHER_SHAPES = {"/refresh-token", "/apps/imports", "/apps/imports/{import_id}/confirm"}
 DOCUMENT = "openapi.json"
 PAGES = ("docs", "redoc")
 
