@@ -9,8 +9,7 @@ from rest_framework import serializers
 from apps.models import Annotation, AnnotationHit
 from apps.services.annotation import LONGEST_TEXT
 from difyproj.infra.models import Job
-
-from .fields import EpochField
+from difyproj.tiers.fields import EpochField
 
 JOB_STATES = {
     "waiting": "waiting", "running": "processing", "succeeded": "completed", "failed": "error", "cancelled": "error",

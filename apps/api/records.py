@@ -8,16 +8,10 @@ from rest_framework import serializers
 
 from apps.models import Conversation, EndUser, Feedback, Message, MessageFile, UploadFile
 from apps.services import conversations, files
+from difyproj.tiers.fields import EpochField, IsoField, ObjectField, WrittenField
 from difyproj.tiers.schema import ResultRecord as ResultRecord
-
-from .fields import EpochField, IsoField, ObjectField, WrittenField
-
-
-# Its docstring would describe every shape of the OpenAPI document.
-class Shape(serializers.Serializer[Any]): ...
-
-
-SUCCESS = {"result": "success"}
+from difyproj.tiers.shapes import SUCCESS as SUCCESS
+from difyproj.tiers.shapes import Shape as Shape
 
 
 class EndUserRecord(serializers.ModelSerializer[EndUser]):

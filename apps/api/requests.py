@@ -2,17 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from rest_framework import serializers
 
 from apps.services import conversations
-
-from .fields import CursorField, LimitField, ObjectField, OptionalUserField, QueryField, UserField
-
-
-# Its docstring would describe every body of the OpenAPI document.
-class Fields(serializers.Serializer[Any]): ...
+from difyproj.tiers.fields import CursorField, LimitField, ObjectField, OptionalUserField, QueryField, UserField
+from difyproj.tiers.shapes import Fields as Fields
 
 
 class FileInput(Fields):

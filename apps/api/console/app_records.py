@@ -11,8 +11,8 @@ from accounts.models import Tag
 from apps.models import ApiToken, App, Site
 from apps.services import apps, icons
 from apps.services.app_list import Listed
+from difyproj.tiers.fields import EpochField
 
-from ..fields import EpochField
 from ..records import Shape
 
 

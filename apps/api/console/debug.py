@@ -20,9 +20,9 @@ from difyproj.tiers import idempotency
 from difyproj.tiers.actions import Deferred
 from difyproj.tiers.base import CHAT_MODES
 from difyproj.tiers.console import ConsoleViewSet
+from difyproj.tiers.fields import CursorField, LimitField, ObjectField
 
 from .. import records, replies, requests
-from ..fields import CursorField, LimitField, ObjectField
 from ..questions import generate_request, trace_id
 from ..stream_records import CHAT_STREAM, COMPLETION_STREAM
 from .message_records import MessageDetailWindow

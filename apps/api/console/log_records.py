@@ -11,8 +11,7 @@ from rest_framework import serializers
 from apps.models import Conversation
 from apps.services import conversations
 from apps.services.logs import Facts
-
-from ..fields import EpochField, ObjectField
+from difyproj.tiers.fields import EpochField, ObjectField
 
 
 @dataclass(frozen=True, slots=True)

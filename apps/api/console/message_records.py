@@ -8,8 +8,8 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from apps.services.message_details import Detailed
+from difyproj.tiers.fields import EpochField, ObjectField
 
-from ..fields import EpochField, ObjectField
 from ..records import MessageFileRecord, Shape
 
 

@@ -15,8 +15,7 @@ from apps.models import App
 from apps.services import logs, statistics
 from apps.services.statistics import Day, Span
 from difyproj.tiers.console import ConsoleViewSet
-
-from ..fields import ObjectField
+from difyproj.tiers.fields import ObjectField
 
 
 class SpanFields(serializers.Serializer[Any]):

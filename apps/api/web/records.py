@@ -11,9 +11,9 @@ from apps import generation
 from apps.models import Message, Site
 from apps.services import icons, sites
 from apps.services.passports import Visit
+from difyproj.tiers.fields import ObjectField
 
 from .. import records
-from ..fields import ObjectField
 from ..parameter_records import Control, Toggle
 from ..records import Shape
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from rest_framework import serializers
 
+from difyproj.tiers.fields import CursorField, LimitField
+
 from .. import requests
-from ..fields import CursorField, LimitField
 from ..requests import Fields
 
 

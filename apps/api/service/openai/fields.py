@@ -6,7 +6,8 @@ from typing import Any
 
 from rest_framework import serializers
 
-from ...fields import ObjectField
+from difyproj.tiers.fields import ObjectField
+
 from ...requests import OptionalUserFields
 
 OPTIONAL: dict[str, Any] = {"required": False, "allow_null": True}
