@@ -21,12 +21,12 @@ from difyproj.kernel.principal import Principal
 from difyproj.tiers import idempotency
 from difyproj.tiers.actions import Deferred
 from difyproj.tiers.base import CHAT_MODES
-from difyproj.tiers.fields import ChatCompletionFields
 from difyproj.tiers.streaming import EventStream, Form
 
 from ...questions import trace_id
 from . import records
 from .base import OpenAIViewSet
+from .fields import ChatCompletionFields
 from .question import CONVERSATION, Question, file_inputs, question
 
 

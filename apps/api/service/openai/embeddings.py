@@ -16,10 +16,10 @@ from rest_framework.response import Response
 from apps import generation
 from difyproj.kernel.errors import InvalidParam
 from difyproj.tiers.actions import Deferred
-from difyproj.tiers.fields import EmbeddingFields
 
 from . import records
 from .base import OpenAIViewSet
+from .fields import EmbeddingFields
 
 MOST_INPUTS: Final = 2048
 EXAMPLE = {"model": "default", "input": ["What can you do?"]}
