@@ -188,8 +188,9 @@ class Level:
             return (chunk,)
         if isinstance(output, Done):
             del self._running[name]
-            said = self._settle(name, output)
-            return [*said, execution.succeeded(output)]
+            if output.usage is not None:
+                self._around.state.spend(execution.context.execution_id, output.usage)
+            return [*self._settle(name, output), execution.succeeded(output)]
         if isinstance(output, Failed):
             del self._running[name]
             return self._fail(execution, output.error)

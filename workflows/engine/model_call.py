@@ -102,7 +102,7 @@ async def pieces(
 
 async def ask(ctx: NodeContext[Any], provider: str, asked: ModelRequest) -> Answer:
     """The whole answer at once, for nodes that nobody reads along with."""
-    call = ctx.state.open_call(provider, asked.model, prompts.prompt_text(asked.messages))
+    call = ctx.state.open_call(provider, asked.model, prompts.prompt_text(asked.messages), execution_id=ctx.execution_id)
     text: list[str] = []
     tools = _ToolCalls()
     try:

@@ -74,9 +74,9 @@ class RunState:
     """Kept by the engine while a run goes on; whoever closes the run early reads the rest from here.
 
     ``answer`` is the text that left the engine (after layers), ``steps`` the number of nodes started, ``began_at`` the
-    run's beginning in epoch seconds, ``spent`` what model calls of an earlier process cost. ``outputs`` are those of the
-    nodes that answer or end; ``replies`` says that the run's text is its output ``answer``. ``exceptions`` counts failures
-    that a strategy handled, ``depth`` the workflows that called this one.
+    run's beginning in epoch seconds, ``spent`` what ``calls`` do not hold: the cost of tools, and of an earlier process.
+    ``outputs`` are those of the nodes that answer or end; ``replies`` says that the run's text is its output ``answer``.
+    ``exceptions`` counts failures that a strategy handled, ``depth`` the workflows that called this one.
     """
 
     started: float = field(default_factory=clock.monotonic)
@@ -89,6 +89,7 @@ class RunState:
     replies: bool = True
     exceptions: int = 0
     depth: int = 0
+    _callers: set[str] = field(default_factory=set)
     _pieces: list[str] = field(default_factory=list)
 
     @property
@@ -111,10 +112,17 @@ class RunState:
         elif type(event) in (RunFinished, RunFailed):
             self.ended = True
 
-    def open_call(self, provider: str, model: str, prompt: str) -> ModelCall:
+    def open_call(self, provider: str, model: str, prompt: str, *, execution_id: str = "") -> ModelCall:
+        """A new call, made by the execution of a node."""
         call = ModelCall(provider, model, prompt)
         self.calls.append(call)
+        self._callers.add(execution_id)
         return call
+
+    def spend(self, execution_id: str, usage: Usage) -> None:
+        """A node ended that cost ``usage``; its own model calls are counted already."""
+        if execution_id not in self._callers:
+            self.spent = costs.add(self.spent, usage)
 
     async def usage(self, models: ModelPort) -> Usage:
         """Usage of all calls; a call that was cut off is counted from its prompt and the text that came."""

@@ -72,7 +72,9 @@ class LlmNode(Node[LlmData]):
         if wanted is not None:
             request = _asking_for(ctx, request, wanted)
         model = ctx.data.model
-        call = ctx.state.open_call(model.provider, model.name, prompts.prompt_text(request.messages))
+        call = ctx.state.open_call(
+            model.provider, model.name, prompts.prompt_text(request.messages), execution_id=ctx.execution_id
+        )
         separated = ctx.data.reasoning_format == "separated"
         reasoning = SeparatedReasoning(ctx.node_id) if separated else TaggedReasoning()
         text: list[str] = []

@@ -269,7 +269,7 @@ async def test_a_failure_inside_fails_the_loop() -> None:
 
 
 async def test_what_nodes_gave_out_is_forgotten_before_each_round() -> None:
-    body = [
+    body: list[Node] = [
         ("see", "variable-aggregator", {"variables": [["one", "value"], ["again", "seen"]]}),
         ("one", "act", {"value": "old"}),
     ]
