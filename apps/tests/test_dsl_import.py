@@ -309,3 +309,23 @@ async def test_an_agent_app_is_kept_though_it_cannot_run_yet(crew: Crew) -> None
 async def test_the_version_of_the_dsl_is_told_to_everybody(crew: Crew) -> None:
     answer = await crew.house.call("GET", "/console/api/app-dsl-version", headers={"Authorization": ""})
     assert (answer.status, answer.json()) == (200, {"app_dsl_version": dsl.VERSION})
+
+
+async def test_a_copy_takes_the_draft_its_secrets_and_what_else_came_with_the_file(crew: Crew) -> None:
+    made = (await taken(crew, text_of("workflow_orders.yml")))["app_id"]
+    answer = await crew.bob.post(f"/apps/{made}/copy", {"name": "Orders"})
+    assert answer.status == 201, answer.body
+    copied = answer.json()["id"]
+    assert await export_of(crew, copied, include_secret="true") == await export_of(crew, made, include_secret="true")
+    assert "sk-shop-0123456789" in await export_of(crew, copied, include_secret="true")
+    await crew.bob.post(
+        "/apps/imports", {"mode": "yaml-content", "yaml_content": text_of("old_workflow.yml"), "app_id": copied}
+    )
+    assert "shop_url" in await export_of(crew, made)
+
+
+async def test_a_graph_that_nobody_drew_yet_is_exported_as_it_begins(crew: Crew) -> None:
+    made = await crew.new_app(mode="advanced-chat")
+    graph = as_dify_reads(await export_of(crew, made["id"]))["workflow"]["graph"]
+    assert [node["data"]["type"] for node in graph["nodes"]] == ["start", "llm", "answer"]
+    assert not await Workflow.objects.filter(app_id=made["id"]).aexists()

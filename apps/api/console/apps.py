@@ -80,7 +80,7 @@ class Apps(AppViewSet):
     @extend_schema(operation_id="copyApp", request=app_requests.CopyFields, responses={201: app_records.AppDetail})
     def copy(self, request: Request, app_id: str) -> Response:
         fields = self.body(app_requests.CopyFields)
-        return self.page_of(apps.copy(self.app(app_id), by=self.principal.actor_id, **fields), 201)
+        return self.page_of(dsl.copy(self.app(app_id), by=self.principal.actor_id, **fields), 201)
 
     @extend_schema(operation_id="exportApp", parameters=[app_requests.ExportFields], responses=app_records.AppExport)
     def export(self, request: Request, app_id: str) -> Response:

@@ -6,7 +6,7 @@ from .arrivals import Checked, check_from, take_from
 from .checks import check, leaked_dependencies
 from .confirming import confirm
 from .exports import document_of, export
-from .imports import Looks, Result, Status, take
+from .imports import Looks, Result, Status, copy, take
 from .pending import forget_expired
 from .sources import CONTENT, URL, Source
 
@@ -22,6 +22,7 @@ __all__ = [
     "check",
     "check_from",
     "confirm",
+    "copy",
     "document_of",
     "export",
     "forget_expired",

@@ -8,7 +8,7 @@ from apps.models import App, DslLeftovers
 from difyproj.kernel import ids
 from difyproj.kernel.errors import WorkflowNotFound
 from workflows.models import Workflow
-from workflows.services import environment
+from workflows.services import environment, graphs
 
 from .. import apps
 
@@ -53,7 +53,7 @@ def _looks(app: App) -> Looks:
 def _flow(app: App, include_secret: bool, workflow_id: str) -> Flow:
     row = _version(app, workflow_id)
     if row is None:
-        return Flow(graph={"nodes": [], "edges": []})
+        return Flow(graph=graphs.first(app.mode))
     return Flow(
         graph=row.graph,
         features=row.features,
@@ -63,7 +63,7 @@ def _flow(app: App, include_secret: bool, workflow_id: str) -> Flow:
 
 
 def _version(app: App, workflow_id: str) -> Workflow | None:
-    """The version of this id, else the draft; None for an app that nobody has opened yet."""
+    """The version of this id, else the draft; None for an app that nobody has drawn yet."""
     rows = Workflow.objects.for_tenant(app.tenant_id).filter(app=app).select_related("tenant")
     if not workflow_id:
         return rows.drafts().first()

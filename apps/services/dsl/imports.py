@@ -22,6 +22,7 @@ from workflows.services import drafts
 
 from .. import apps
 from . import pending
+from .exports import document_of
 
 
 class Status(StrEnum):
@@ -96,18 +97,17 @@ def build(*, tenant: Tenant, by: UUID | None, document: Document, looks: Looks, 
         app = apps.create(tenant=tenant, mode=document.app.mode, config=document.config or {}, created_by_id=by, **chosen)
     else:
         app = apps.update(over, updated_by_id=by, **chosen)
-    _keep_leftovers(app, document)
-    if document.flow is not None:
-        drafts.save(
-            app,
-            by=by,
-            given_hash=None,
-            graph=document.flow.graph,
-            features=document.flow.features,
-            environment_variables=document.flow.environment_variables,
-            conversation_variables=document.flow.conversation_variables,
-        )
+    _keep(app, document, by)
     return app
+
+
+@transaction.atomic
+def copy(app: App, *, by: UUID, **settings: Any) -> App:
+    """``apps.copy``, with the draft of a graph, its secrets too, and what else came with the app's file."""
+    document = document_of(app, include_secret=True)
+    made = apps.copy(app, by=by, **settings)
+    _keep(made, document, by)
+    return made
 
 
 def _looks_of(document: Document) -> dict[str, Any]:
@@ -128,6 +128,21 @@ def target_of(tenant: Tenant, app_id: UUID | str | None, mode: str) -> App | Non
         raise DslError(f"The file holds an app of the mode {mode}, this app is of the mode {found.mode}", params="app_id")
     apps.demand_normal(found)
     return found
+
+
+def _keep(app: App, document: Document, by: UUID | None) -> None:
+    """What of a document is not in the app's own row."""
+    _keep_leftovers(app, document)
+    if document.flow is not None:
+        drafts.save(
+            app,
+            by=by,
+            given_hash=None,
+            graph=document.flow.graph,
+            features=document.flow.features,
+            environment_variables=document.flow.environment_variables,
+            conversation_variables=document.flow.conversation_variables,
+        )
 
 
 def _keep_leftovers(app: App, document: Document) -> None:
