@@ -15,7 +15,7 @@ from typing import Any
 from django.conf import settings
 from django.db import Error as DatabaseError
 
-from difyproj.infra import backends, db, egress, leases, loop
+from difyproj.infra import backends, db, egress, leases, loop, sandbox
 from difyproj.infra.cache import CacheWatch
 
 from . import graph_resume, live, pump, reaper, service, titles
@@ -72,6 +72,7 @@ class Background:
         await titles.settle(SETTLE_SECONDS)
         await self._caches.stop()
         await self._heartbeat.stop()
+        await sandbox.aclose()
         await backends.aclose()
         await egress.close_all()
 

@@ -56,7 +56,7 @@ def plan_of(run: Run) -> Plan:
         conversation_id=str(system.get("conversation_id", "")),
         flow=graph_plan.flow_turn(version, system, known, progress=progress_of(run)),
     )
-    ports = graph_ports.of_run(principal, run.app, models, given_files.recalled(principal, flow_run.inputs))
+    ports = graph_ports.of_run(principal, models, given_files.recalled(principal, flow_run.inputs))
     facts = GraphFacts(
         workflow_id=flow_run.workflow_id,
         version=flow_run.version,

@@ -83,7 +83,7 @@ def make(principal: Principal, app: App, request: GenerateRequest, run_id: UUID)
         flow=flow_turn(version, system, known),
     )
     models, state = TenantModels(app.tenant_id), RunState()
-    ports = graph_ports.of_run(principal, app, models, given_files.contents([*given, *brought]))
+    ports = graph_ports.of_run(principal, models, given_files.contents([*given, *brought]))
     return Plan(
         principal=principal,
         app=app,

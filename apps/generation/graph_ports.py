@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from apps.models import App
+from difyproj.infra.sandbox import code_limits, get_sandbox
 from difyproj.kernel.principal import Principal
 from workflows.engine.ports import Ports
 
-from .ports import RequestFile, RequestFiles, TenantModels
+from .http_port import GuardedHttp
+from .ports import RequestFile, TenantModels
+from .run_files import RunFiles
 
 
-def of_run(principal: Principal, app: App, models: TenantModels, files: Mapping[str, RequestFile]) -> Ports:
-    return Ports(models, RequestFiles(files))
+def of_run(principal: Principal, models: TenantModels, files: Mapping[str, RequestFile]) -> Ports:
+    own = RunFiles(principal, files)
+    return Ports(models, own, storage=own, http=GuardedHttp(), sandbox=get_sandbox(), code_limits=code_limits())

@@ -236,7 +236,7 @@ def _metadata(event: events.NodeFinished) -> Record:
     told: Record = dict(event.metadata)
     if event.usage is not None:
         usage = event.usage
-        told |= {"total_tokens": usage.total_tokens, "total_price": usage.total_price, "currency": usage.currency}
+        told |= {"total_tokens": usage.total_tokens, "total_price": float(usage.total_price), "currency": usage.currency}
     if event.error_strategy:
         told["error_strategy"] = event.error_strategy
     if event.place is not None:

@@ -13,7 +13,8 @@ UPDATE = "UPDATE_TRANSCRIPTS"
 
 _UUID = re.compile(r"\b[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}\b")
 _MEASURED = re.compile(r'("(?:latency|time_to_first_token|time_to_generate|elapsed_time|execution_time)"):\s?[0-9.e-]+')
-_MOMENT = re.compile(r'("(?:created|created_at|updated_at|finished_at)"):\s?[0-9]{10}\b')
+_ROUNDS = re.compile(r'("(?:iteration|loop)_duration_map"):\{[^}]*\}')
+_MOMENT = re.compile(r'("(?:created|created_at|updated_at|finished_at|expiration_time|sys.timestamp)"):\s?[0-9]{10}\b')
 _FINGERPRINT = re.compile(r"\bfp_[0-9a-f]{10}\b")
 _SIGNED = re.compile(r"timestamp=[0-9]+&nonce=[0-9a-f]+&sign=[\w-]+")
 _ADDRESS = re.compile(r"http://127\.0\.0\.1:[0-9]+")
@@ -54,6 +55,7 @@ def normalised(text: str) -> str:
 
     text = _UUID.sub(name, text)
     text = _MEASURED.sub(r"\1:<seconds>", text)
+    text = _ROUNDS.sub(r"\1:<seconds>", text)
     text = _MOMENT.sub(r"\1:<moment>", text)
     text = _FINGERPRINT.sub("<fingerprint>", text)
     text = _SIGNED.sub("<signature>", text)
