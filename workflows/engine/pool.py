@@ -56,6 +56,12 @@ class VariablePool:
         found = kind_of(self._scopes.get(scope, {}).get(name))
         return "any" if found == "none" else found
 
+    @property
+    def secrets(self) -> frozenset[str]:
+        """The texts of variables that are declared secret: no trace may show them."""
+        names = (name for name, kind in self._kinds.items() if kind == "secret")
+        return frozenset(str(value) for name in names if (value := self.get(name)))
+
     def assign(self, scope: str, name: str, value: Any) -> None:
         """Set a variable and note that it was assigned."""
         self.set(scope, name, value)

@@ -1,0 +1,1 @@
+"""Tools that graphs and agents call: pure, given what they may use."""
