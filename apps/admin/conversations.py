@@ -16,8 +16,7 @@ from unfold.decorators import display
 
 from apps.models import Conversation, Feedback, Message
 from difyproj.tiers.admin import NOTHING, as_written, document
-
-from .rows import BY_APP, BY_TENANT, Record, TierFilter, address, link, list_address, seconds, short
+from difyproj.tiers.admin_records import BY_APP, BY_TENANT, Record, TierFilter, address, link, list_address, seconds, short
 
 STATUS_COLOURS = {"normal": "success", "completed": "info", "error": "danger"}
 RATING_COLOURS = {"like": "success", "dislike": "danger"}

@@ -15,8 +15,7 @@ from apps import generation
 from apps.models import Conversation, EndUser, Message, Run, RunStatus, UploadFile
 from difyproj.kernel import clock
 from difyproj.tiers.admin import NOTHING, as_written
-
-from .rows import BY_APP, BY_TENANT, Record, TierFilter, link, links, list_address, seconds
+from difyproj.tiers.admin_records import BY_APP, BY_TENANT, Record, TierFilter, link, links, list_address, seconds
 
 STATUS_COLOURS = {
     RunStatus.RUNNING: "info",

@@ -16,9 +16,9 @@ from unfold.widgets import UnfoldAdminTextareaWidget
 from apps.models import ApiToken, App, Conversation, Message, Run, Site
 from apps.services import apps, sites
 from difyproj.tiers.admin import ServiceAdmin, adopt
+from difyproj.tiers.admin_records import BY_TENANT, links, list_address
 
 from .forms import AppForm, NewAppForm
-from .rows import BY_TENANT, links, list_address
 
 STATUS_COLOURS = {"normal": "success", "suspended": "danger"}
 

@@ -15,9 +15,9 @@ from unfold.decorators import display
 from apps.models import ApiToken
 from apps.services import tokens
 from difyproj.tiers.admin import ServiceAdmin, adopt
+from difyproj.tiers.admin_records import BY_APP, BY_TENANT
 
 from .forms import NewTokenForm
-from .rows import BY_APP, BY_TENANT
 
 ONCE = 'This is the token. Copy it now, nobody can show it again: <code class="token">{}</code>'
 

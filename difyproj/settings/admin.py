@@ -39,6 +39,13 @@ PAGES = {
         ("End users", "face", "apps.enduser"),
         ("Upload files", "attach_file", "apps.uploadfile"),
     ],
+    "Workflows": [
+        ("Graphs", "account_tree", "workflows.workflow"),
+        ("Runs of graphs", "timeline", "workflows.workflowrun"),
+        ("Forms", "how_to_reg", "workflows.humaninputform"),
+        ("Triggers", "bolt", "workflows.trigger"),
+        ("Conversation variables", "data_object", "workflows.conversationvariable"),
+    ],
     "Operations": [
         ("Runs", "play_circle", "apps.run"),
         ("Jobs", "task", "infra.job"),

@@ -23,7 +23,7 @@ from difyproj.testing.console import TierClient, signed_in, visiting
 from difyproj.testing.served import Answer, Served
 from difyproj.testing.upstream import Script
 
-from . import acme
+from . import acme, acme_graphs
 from .gets import callers, gets, read
 from .shapes import ODD_BODIES
 from .sweeping import operations
@@ -73,6 +73,7 @@ async def save(house: Served) -> Secrets:
     confirmed = {"token": setup["token"], "code": code, "password": PASSWORD}
     paper = (await post(browser, "/account/second-factor/confirm", confirmed))["recovery_codes"]
     return {
+        **await sync_to_async(secrets_of_a_graph)(house),
         "a provider's key": PROVIDER_KEY,
         "a model's key": MODEL_KEY,
         "a sign-in provider's secret": CLIENT_SECRET,
@@ -85,6 +86,12 @@ async def save(house: Served) -> Secrets:
         "a sign-in": browser.cookies["access_token"],
         "a refresh token": browser.cookies["refresh_token"],
     }
+
+
+def secrets_of_a_graph(house: Served) -> Secrets:
+    app = acme_graphs.furnish(house)
+    acme_graphs.add(app, 1)
+    return acme_graphs.secrets_of(app)
 
 
 @pytest.fixture

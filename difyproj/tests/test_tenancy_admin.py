@@ -28,7 +28,7 @@ from difyproj.infra.models import CacheVersion
 from difyproj.kernel import clock
 from difyproj.testing.served import Served
 
-from . import acme, acme_more
+from . import acme, acme_graphs, acme_more
 from .routes import routes
 from .sweeping import changes, footprint
 
@@ -47,6 +47,7 @@ Sweep = Callable[..., list[str]]
 def furnish(house: Served, ids: dict[str, str]) -> None:
     """Many rows of what lists show, and one of what only the admin knows."""
     acme_more.add(house, ids, 12)
+    acme_graphs.add(acme_graphs.furnish(house), 12)
     alice = house.cast.alice.account
     Authenticator.objects.create(user=alice, type=Authenticator.Type.TOTP, data={"secret": "sealed"})
     SocialAccount.objects.create(user=alice, provider="github", uid="1")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
@@ -16,8 +17,8 @@ from apps.models import Run, RunStatus
 from difyproj.kernel import clock
 from workflows.models import NodeExecution, RunEventRow, WorkflowRun
 
-RUNS_AT_ONCE: Final = 100
-ROWS_AT_ONCE: Final = 1_000
+RUNS_AT_ONCE: Final = 25
+ROWS_AT_ONCE: Final = 250
 LONGEST_REST: Final = 0.05
 UNFINISHED: Final = (RunStatus.RUNNING, RunStatus.PAUSED)
 
@@ -65,17 +66,23 @@ def _ended(before: datetime) -> Iterator[list[UUID]]:
 def _forget(run_ids: list[UUID]) -> int:
     deleted = _delete(NodeExecution.objects.filter(run_id__in=run_ids))
     deleted += _delete(RunEventRow.objects.filter(run_id__in=run_ids))
-    with transaction.atomic():
+    with _resting(), transaction.atomic():
         return deleted + Run.objects.filter(pk__in=run_ids).delete()[0]
 
 
 def _delete(rows: QuerySet[Any]) -> int:
-    """All of them, a thousand at a time; after each the database gets as much time for others as it took, within reason."""
     deleted = 0
     while batch := list(rows.order_by().values_list("pk", flat=True)[:ROWS_AT_ONCE]):
-        began = clock.monotonic()
-        deleted += rows.model._default_manager.filter(pk__in=batch).delete()[0]
+        with _resting():
+            deleted += rows.model._default_manager.filter(pk__in=batch).delete()[0]
         if len(batch) < ROWS_AT_ONCE:
             break
-        time.sleep(min(LONGEST_REST, clock.monotonic() - began))
     return deleted
+
+
+@contextmanager
+def _resting() -> Iterator[None]:
+    """Afterwards the database gets as much time for others as that took, within reason."""
+    began = clock.monotonic()
+    yield
+    time.sleep(min(LONGEST_REST, clock.monotonic() - began))

@@ -76,9 +76,10 @@ def graph_of(row: WorkflowRun) -> dict[str, Any]:
     return version.values_list("graph", flat=True).first() or {}
 
 
-def node_executions(row: WorkflowRun) -> list[NodeExecution]:
+def node_executions(row: WorkflowRun, *, limit: int | None = None) -> list[NodeExecution]:
     """The run's trace, in the order in which the nodes began."""
-    return list(NodeExecution.objects.filter(run_id=row.run_id).order_by("index", "started_event_id", "created_at"))
+    rows = NodeExecution.objects.filter(run_id=row.run_id).order_by("index", "started_event_id", "created_at")
+    return list(rows[:limit])
 
 
 def last_execution(app: App, *, workflow_id: UUID, node_id: str) -> NodeExecution:

@@ -1,4 +1,4 @@
-"""What these pages share: rows found by any id that names them, filters that scale, values that read well."""
+"""What pages of read rows share: rows found by any id that names them, filters that scale, values that read well."""
 
 from __future__ import annotations
 
