@@ -24,12 +24,30 @@ _SCOPES: Final = frozenset({"sys", "env", "conversation", "rag"})
 
 def faults(flow: Flow) -> list[Finding]:
     nodes = [node for node in flow.graph.get("nodes", ()) if _is_node(node)]
-    names = {str(node.get("id")) for node in nodes}
+    names = frozenset(str(node.get("id")) for node in nodes)
+    declared = _Declared(names, flow)
     found = [*_of_ids(nodes), *_of_edges(flow.graph.get("edges", ()), names)]
     for node in nodes:
         found += _of_node(node, names)
-        found += _of_references(node, names, flow)
+        found += _of_references(node, declared)
     return found if any(finding.level == Level.ERROR for finding in found) else [*found, *_unbound(flow)]
+
+
+class _Declared:
+    """What a reference may lead to: a node, a variable that is declared, or what only a run knows."""
+
+    def __init__(self, names: frozenset[str], flow: Flow) -> None:
+        self._scopes = names | _SCOPES
+        self._variables = {
+            "env": {str(row["name"]) for row in flow.environment_variables},
+            "conversation": {str(row["name"]) for row in flow.conversation_variables},
+        }
+
+    def fault(self, scope: str, name: str) -> str:
+        if scope not in self._scopes:
+            return f"{scope}.{name} refers to a node that is not there."
+        known = self._variables.get(scope)
+        return "" if known is None or name in known else f"{scope}.{name} is declared nowhere."
 
 
 def _is_node(node: Mapping[str, Any]) -> bool:
@@ -46,7 +64,7 @@ def _of_ids(nodes: list[Any]) -> Iterator[Finding]:
             yield Finding(Level.ERROR, name, f"{count} nodes have the id {name!r}.", field="id")
 
 
-def _of_edges(edges: Any, names: set[str]) -> Iterator[Finding]:
+def _of_edges(edges: Any, names: frozenset[str]) -> Iterator[Finding]:
     for index, edge in enumerate(edges):
         ends = {end: edge.get(end) for end in ("source", "target")}
         for end, name in ends.items() if all(isinstance(name, str) for name in ends.values()) else ():
@@ -59,7 +77,7 @@ def _of_edges(edges: Any, names: set[str]) -> Iterator[Finding]:
                 yield Finding(Level.ERROR, GRAPH, told, field=f"edges.{index}.{end}")
 
 
-def _of_node(node: Mapping[str, Any], names: set[str]) -> Iterator[Finding]:
+def _of_node(node: Mapping[str, Any], names: frozenset[str]) -> Iterator[Finding]:
     data, place = node.get("data"), str(node.get("id"))
     if not isinstance(data, Mapping):
         yield Finding(Level.ERROR, place, "The node has no data.", field="data")
@@ -77,18 +95,12 @@ def _of_node(node: Mapping[str, Any], names: set[str]) -> Iterator[Finding]:
             yield Finding(Level.ERROR, place, f"{reason}.", title, path.rstrip("`").lstrip("."))
 
 
-def _of_references(node: Mapping[str, Any], names: set[str], flow: Flow) -> Iterator[Finding]:
-    known = {
-        "env": {str(row["name"]) for row in flow.environment_variables},
-        "conversation": {str(row["name"]) for row in flow.conversation_variables},
-    }
+def _of_references(node: Mapping[str, Any], declared: _Declared) -> Iterator[Finding]:
     data = node.get("data")
     title = str(data.get("title") or "") if isinstance(data, Mapping) else ""
     for scope, name in dict.fromkeys(_references(data)):
-        if scope not in names | _SCOPES:
-            yield Finding(Level.WARNING, str(node.get("id")), f"{scope}.{name} refers to a node that is not there.", title)
-        elif scope in known and name not in known[scope]:
-            yield Finding(Level.WARNING, str(node.get("id")), f"{scope}.{name} is declared nowhere.", title)
+        if fault := declared.fault(scope, name):
+            yield Finding(Level.WARNING, str(node.get("id")), fault, title)
 
 
 def _references(value: Any) -> Iterator[tuple[str, str]]:
