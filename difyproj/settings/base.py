@@ -253,7 +253,7 @@ DATA_UPLOAD_MAX_MEMORY_SIZE = 15 * 1024 * 1024
 DATA_UPLOAD_MAX_NUMBER_FILES = 10
 
 # The walls around code and templates of graphs; what code may use, and what it may return.
-SANDBOX_BACKEND = env.choice("SANDBOX_BACKEND", "embedded", ("embedded",))
+SANDBOX_BACKEND = env.choice("SANDBOX_BACKEND", "embedded", ("embedded", "bwrap", "auto"))
 SANDBOX_WORKERS = env.integer("SANDBOX_WORKERS", 4, minimum=1, maximum=64)
 SANDBOX_SECONDS = env.seconds("SANDBOX_SECONDS", 10.0, minimum=0.1)
 SANDBOX_MEMORY_MB = env.integer("SANDBOX_MEMORY_MB", 64, minimum=8, maximum=4096)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from functools import cache
 
 from django.conf import settings
@@ -11,6 +12,8 @@ from workflows.engine.ports import CodeLimits, SandboxPort
 from .programs import Bounds
 from .sandbox import Sandbox
 from .walls import WALLS, Walls
+
+logger = logging.getLogger("dify.sandbox")
 
 
 def get_sandbox() -> SandboxPort:
@@ -36,4 +39,11 @@ def _sandbox() -> Sandbox:
 
 
 def _walls() -> Walls:
-    return WALLS.get("embedded")()
+    """Those of the setting; ``auto`` takes the strongest that this machine has."""
+    if settings.SANDBOX_BACKEND != "auto":
+        return WALLS.get(settings.SANDBOX_BACKEND)()
+    walls = WALLS.get("bwrap")()
+    if refusal := walls.refusal():
+        logger.warning("The sandbox has its embedded walls only: %s", refusal)
+        return WALLS.get("embedded")()
+    return walls

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from .programs import Bounds, Program, command
+from collections.abc import Mapping, Sequence
+
+from .programs import JAVASCRIPT, PYTHON, Bounds, Program, command
 
 
 class Embedded:
     """The programs limit and enclose themselves."""
+
+    languages: Mapping[str, Sequence[Program]] = {"python3": (PYTHON,), "javascript": (JAVASCRIPT,)}
 
     def refusal(self) -> str:
         return ""

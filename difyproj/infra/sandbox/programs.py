@@ -37,6 +37,8 @@ class Program:
 
 
 PYTHON: Final = Program("monty", ("pydantic_monty", "typing_extensions"), str(Path(sysconfig.get_path("scripts"), "monty")))
+# Only behind walls that keep files and network away.
+CPYTHON: Final = Program("cpython")
 JAVASCRIPT: Final = Program("javascript", ("_quickjs",))
 TEMPLATE: Final = Program("template", ("minijinja",))
 

@@ -3,38 +3,56 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from functools import partial
 from typing import Any, Final
 
 from difyproj.kernel.errors import InvalidParam
 from workflows.engine.ports import CodeExecutionError
 
-from .programs import JAVASCRIPT, PYTHON, TEMPLATE, Bounds, Program
+from .programs import TEMPLATE, Bounds, Program
 from .walls import Walls
 from .workers import WorkerDied, Workers
 
 LONGEST_TOLD: Final = 2000
 # A text needs less than code does.
 TEMPLATE_BOUNDS: Final = Bounds(seconds=5.0, memory=256 * 1024**2)
-LANGUAGES: Final[Mapping[str, Sequence[Program]]] = {"python3": (PYTHON,), "javascript": (JAVASCRIPT,)}
+# What an interpreter answers that lacks something; the code may be right, and has changed nothing when it runs again.
+UNKNOWN: Final = frozenset(
+    {
+        "AttributeError",
+        "ImportError",
+        "ModuleNotFoundError",
+        "NameError",
+        "NotImplementedError",
+        "PermissionError",
+        "RuntimeError",
+        "SyntaxError",
+        "TypeError",
+    }
+)
 
 
 class Sandbox:
     """The port's adapter. ``size`` workers of each program at most; none before the first call."""
 
     def __init__(self, walls: Walls, *, size: int, bounds: Bounds) -> None:
-        programs = [(program, bounds) for row in LANGUAGES.values() for program in row] + [(TEMPLATE, TEMPLATE_BOUNDS)]
-        self._bounds = bounds
+        self._languages, self._bounds = walls.languages, bounds
+        programs = [(program, bounds) for row in self._languages.values() for program in row]
+        programs.append((TEMPLATE, TEMPLATE_BOUNDS))
         self._workers = {
             program.name: Workers(partial(walls.command, program, bound), size=size) for program, bound in programs
         }
 
     async def run_code(self, language: str, code: str, inputs: Mapping[str, Any]) -> Mapping[str, Any]:
-        if language not in LANGUAGES:
-            raise InvalidParam(f"The language {language} is not known. Known: {', '.join(LANGUAGES)}.", params="code_language")
-        (program,) = LANGUAGES[language]
-        kind, told = await self._ask(program, {"code": code, "inputs": inputs}, self._bounds)
+        if language not in self._languages:
+            known = ", ".join(self._languages)
+            raise InvalidParam(f"The language {language} is not known. Known: {known}.", params="code_language")
+        kind, told = "", ""
+        for program in self._languages[language]:
+            kind, told = await self._ask(program, {"code": code, "inputs": inputs}, self._bounds)
+            if kind not in UNKNOWN:
+                break
         if kind:
             raise CodeExecutionError(told)
         return _object(told)

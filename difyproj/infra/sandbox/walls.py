@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from difyproj.kernel.registry import Registry
@@ -11,7 +11,12 @@ from .programs import Bounds, Program
 
 
 class Walls(Protocol):
-    """Starts programs so that they reach nothing but the socket they are given."""
+    """Starts programs so that they reach nothing but the socket they are given.
+
+    ``languages`` names the programs of each: what the first does not know is tried in the next one.
+    """
+
+    languages: Mapping[str, Sequence[Program]]
 
     def refusal(self) -> str:
         """Why these walls cannot be had on this machine; empty when they can. May take some milliseconds."""
@@ -24,5 +29,6 @@ WALLS: Registry[type[Walls]] = Registry(
     "wall of the sandbox",
     {
         "embedded": "difyproj.infra.sandbox.embedded:Embedded",
+        "bwrap": "difyproj.infra.sandbox.bubblewrap:Bubblewrap",
     },
 )

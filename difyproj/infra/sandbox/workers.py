@@ -21,7 +21,7 @@ logger = logging.getLogger("dify.sandbox")
 
 LENGTH: Final = struct.Struct(">I")
 LARGEST: Final = 9 * 1024**2
-START_SECONDS, WAIT_SECONDS, GRACE_SECONDS = 30.0, 60.0, 1.5
+START_SECONDS, WAIT_SECONDS, GRACE_SECONDS, END_SECONDS = 30.0, 60.0, 1.5, 5.0
 
 Head = Mapping[str, Any]
 
@@ -80,6 +80,16 @@ class Worker:
             whole += piece
         return bytes(whole)
 
+    def is_alive(self) -> bool:
+        """Whether a worker that was asked nothing is still there."""
+        try:
+            self._socket.recv(1, socket.MSG_PEEK)
+        except BlockingIOError:
+            return self.process.poll() is None
+        except OSError:
+            return False
+        return False
+
     def kill(self) -> None:
         """Ends the process and what it began, at once. ``process.poll`` tells when it is gone."""
         self._socket.close()
@@ -125,9 +135,9 @@ class Workers:
 
     def _warm(self) -> Worker | None:
         while self._idle:
-            if (worker := self._idle.pop()).process.poll() is None:
+            if (worker := self._idle.pop()).is_alive():
                 return worker
-            worker.kill()
+            self._end(worker)
         return None
 
     async def _begin(self) -> Worker:
@@ -157,9 +167,10 @@ class Workers:
         self._dying = [process for process in self._dying if process.poll() is None]
 
     async def aclose(self) -> None:
-        """Ends the idle ones; the next request starts new ones."""
+        """Ends the idle ones; the next request starts new ones. Raises TimeoutError when the system does not let one go."""
         while self._idle:
             self._end(self._idle.pop())
-        for process in self._dying:
-            await asyncio.to_thread(process.wait)
-        self._dying.clear()
+        async with asyncio.timeout(END_SECONDS):
+            while self._dying:
+                await asyncio.sleep(0.005)
+                self._reap()

@@ -7,11 +7,11 @@ import resource
 from . import seccomp
 
 
-def limit(*, memory: int, files: int, file_bytes: int = 0, processes: int | None = 0) -> None:
-    """No more memory, open files, written bytes or processes than the work needs, and no core dumps."""
+def limit(*, memory: int, files: int, processes: int | None = 0) -> None:
+    """No more memory, open files or processes than the work needs, no written file and no core dump."""
     for what, most in (
         (resource.RLIMIT_AS, memory),
-        (resource.RLIMIT_FSIZE, file_bytes),
+        (resource.RLIMIT_FSIZE, 0),
         (resource.RLIMIT_CORE, 0),
         (resource.RLIMIT_NOFILE, files),
         (resource.RLIMIT_NPROC, processes),

@@ -21,28 +21,26 @@ COMPUTING: Final[dict[str, Numbers]] = {
     "clock_nanosleep": (230, 115), "nanosleep": (35, 101), "getrusage": (98, 165), "getpid": (39, 172), "gettid": (186, 178),
     "prlimit64": (302, 261), "getrlimit": (97, 163), "exit": (60, 93), "exit_group": (231, 94), "newfstatat": (262, 79),
 }  # fmt: skip
-# A whole CPython besides: files of its own small world, threads and waiting; still no process, socket or signal.
+# A whole CPython besides: it reads what it is made of, has threads and waits; still no process, signal or way out.
 PYTHON: Final[dict[str, Numbers]] = COMPUTING | {
     "open": (2, None), "openat": (257, 56), "stat": (4, None), "lstat": (6, None), "statx": (332, 291), "access": (21, None),
     "faccessat": (269, 48), "faccessat2": (439, 439), "readv": (19, 65), "writev": (20, 66), "pread64": (17, 67),
-    "pwrite64": (18, 68), "fcntl": (72, 25), "dup": (32, 23), "dup2": (33, None), "dup3": (292, 24), "pipe": (22, None),
-    "pipe2": (293, 59), "getcwd": (79, 17), "chdir": (80, 49), "getdents64": (217, 61), "mkdir": (83, None),
-    "mkdirat": (258, 34), "unlink": (87, None), "unlinkat": (263, 35), "rmdir": (84, None), "rename": (82, None),
-    "renameat": (264, 38), "renameat2": (316, 276), "ftruncate": (77, 46), "readlink": (89, None), "readlinkat": (267, 78),
-    "ioctl": (16, 29), "uname": (63, 160), "set_robust_list": (273, 99), "rseq": (334, 293), "set_tid_address": (218, 96),
-    "epoll_create1": (291, 20), "epoll_ctl": (233, 21), "epoll_wait": (232, None), "epoll_pwait": (281, 22),
-    "eventfd2": (290, 19), "poll": (7, None), "ppoll": (271, 73), "select": (23, None), "pselect6": (270, 72),
-    "fsync": (74, 82), "fdatasync": (75, 83), "umask": (95, 166), "sysinfo": (99, 179), "times": (100, 153),
-    "arch_prctl": (158, None), "sched_getaffinity": (204, 123), "statfs": (137, 43), "fstatfs": (138, 44), "flock": (73, 32),
-    "getuid": (102, 174), "geteuid": (107, 175), "getgid": (104, 176), "getegid": (108, 177), "getppid": (110, 173),
-    "clone": (56, 220), "membarrier": (324, 283),
+    "fcntl": (72, 25), "dup": (32, 23), "dup2": (33, None), "dup3": (292, 24), "pipe": (22, None), "pipe2": (293, 59),
+    "socketpair": (53, 199), "sendto": (44, 206), "recvfrom": (45, 207), "getcwd": (79, 17), "getdents64": (217, 61),
+    "readlink": (89, None), "readlinkat": (267, 78), "ioctl": (16, 29), "uname": (63, 160), "set_robust_list": (273, 99),
+    "rseq": (334, 293), "set_tid_address": (218, 96), "epoll_create1": (291, 20), "epoll_ctl": (233, 21),
+    "epoll_wait": (232, None), "epoll_pwait": (281, 22), "eventfd2": (290, 19), "poll": (7, None), "ppoll": (271, 73),
+    "select": (23, None), "pselect6": (270, 72), "sysinfo": (99, 179), "times": (100, 153), "arch_prctl": (158, None),
+    "sched_getaffinity": (204, 123), "statfs": (137, 43), "fstatfs": (138, 44), "getuid": (102, 174), "geteuid": (107, 175),
+    "getgid": (104, 176), "getegid": (108, 177), "getppid": (110, 173), "clone": (56, 220), "membarrier": (324, 283),
 }  # fmt: skip
 
 # uname's name of the machine: which of the numbers, and how the kernel names it to a filter.
 ARCHITECTURES: Final = {"x86_64": (0, 0xC000003E), "aarch64": (1, 0xC00000B7)}
 CLONE3: Final = 435
 CLONE_THREAD: Final = 0x10000
-TERMINAL_QUESTION: Final = 0x5401
+# Is it a terminal, is something there to read, close it in other programs, do not wait.
+DEVICE_QUESTIONS: Final = (0x5401, 0x541B, 0x5450, 0x5451, 0x5421)
 
 _LOAD, _EQUAL, _ANY_BIT, _RETURN = 0x20, 0x15, 0x45, 0x06
 _KILL, _REFUSE, _ALLOW = 0x80000000, 0x00050000, 0x7FFF0000
@@ -91,12 +89,14 @@ def _when(number: int, then: Iterable[Line]) -> list[Line]:
 
 
 def _condition(name: str) -> list[Line]:
-    """Threads, but no processes; limits of this process, not of another; of a terminal only whether there is one."""
+    """Threads, but no processes; limits of this process, not of another; of devices only what any file is asked."""
     refuse = (_RETURN, 0, 0, _REFUSE | errno.EPERM)
     if name == "clone":
         return [(_LOAD, 0, 0, _FIRST), (_ANY_BIT, 1, 0, CLONE_THREAD), refuse]
     if name == "prlimit64":
         return [(_LOAD, 0, 0, _FIRST), (_EQUAL, 1, 0, 0), refuse]
     if name == "ioctl":
-        return [(_LOAD, 0, 0, _FIRST + 8), (_EQUAL, 1, 0, TERMINAL_QUESTION), refuse]
+        steps = range(len(DEVICE_QUESTIONS), 0, -1)
+        asked = [(_EQUAL, left, 0, question) for left, question in zip(steps, DEVICE_QUESTIONS, strict=True)]
+        return [(_LOAD, 0, 0, _FIRST + 8), *asked, refuse]
     return []
