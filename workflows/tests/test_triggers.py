@@ -1,0 +1,120 @@
+"""Triggers: they follow the published graph, keep their address, can be switched off, and belong to their tenant."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from django.db import IntegrityError, transaction
+
+from accounts.services import data_keys
+from apps.models import App, AppStatus
+from difyproj.infra.models import AuditEntry
+from difyproj.kernel import ids
+from difyproj.kernel.errors import NotFound
+from difyproj.testing.cast import Cast, Person
+from workflows.models import Trigger, Workflow
+from workflows.services import triggers
+
+from .rows import graph_app, with_nodes
+
+HOOK: dict[str, Any] = {"type": "trigger-webhook", "title": "Hook", "method": "post"}
+
+
+def follow(app: App, **nodes: dict[str, Any]) -> list[Trigger]:
+    return triggers.sync(app, Workflow(graph=with_nodes(*nodes.items())))
+
+
+def hooked(person: Person) -> Trigger:
+    (row,) = follow(graph_app(person), hook=HOOK)
+    return row
+
+
+def test_a_new_trigger_node_gets_an_address_of_its_own(alice: Person) -> None:
+    app = graph_app(alice)
+    first, second = follow(app, one=HOOK, two={**HOOK, "title": "Second"})
+    assert [row.node_id for row in triggers.of_app(app)] == ["one", "two"]
+    assert (first.kind, first.title, first.configuration, first.enabled) == ("webhook", "Hook", HOOK, True)
+    assert first.token and second.token and first.token != second.token
+    assert triggers.by_token(first.token).pk == first.pk
+    assert triggers.of_node(app, "two").pk == second.pk
+
+
+def test_an_address_outlives_every_publication(alice: Person) -> None:
+    app = graph_app(alice)
+    (before,) = follow(app, hook=HOOK)
+    (after,) = follow(app, hook={**HOOK, "method": "get"})
+    kept = triggers.of_node(app, "hook")
+    assert (kept.pk, kept.token, kept.configuration["method"]) == (before.pk, before.token, "get")
+    assert triggers.signing_key(kept) == triggers.signing_key(before)
+    entries = AuditEntry.objects.count()
+    follow(app, hook={**HOOK, "method": "get"})
+    assert AuditEntry.objects.count() == entries
+    follow(app)
+    assert triggers.of_app(app) == []
+    with pytest.raises(NotFound):
+        triggers.by_token(str(after.token))
+
+
+def test_a_node_that_became_another_kind_is_another_trigger(alice: Person) -> None:
+    app = graph_app(alice)
+    (hook,) = follow(app, node=HOOK)
+    (clock,) = follow(app, node={"type": "trigger-schedule", "title": "Daily"})
+    assert clock.pk != hook.pk
+    assert (triggers.of_node(app, "node").kind, triggers.of_node(app, "node").token) == ("schedule", None)
+
+
+def test_what_is_switched_off_or_removed_answers_nobody(alice: Person) -> None:
+    row = hooked(alice)
+    token = str(row.token)
+    triggers.set_enabled(row, enabled=False)
+    with pytest.raises(NotFound):
+        triggers.by_token(token)
+    triggers.set_enabled(row, enabled=True)
+    assert triggers.by_token(token).pk == row.pk
+    App.objects.filter(pk=row.app_id).update(status=AppStatus.REMOVED)
+    for unknown in (token, "x", "", "x\0"):
+        with pytest.raises(NotFound):
+            triggers.by_token(unknown)
+
+
+def test_a_signing_key_is_sealed_and_can_be_renewed(alice: Person) -> None:
+    row = hooked(alice)
+    key = triggers.signing_key(row)
+    assert len(key) >= 40
+    assert key not in str(Trigger.objects.filter(pk=row.pk).values().get())
+    data_keys.renew(alice.tenant.pk)
+    assert triggers.signing_key(triggers.of_node(row.app, "hook")) == key
+    renewed = triggers.renew_signing_key(row)
+    assert renewed != key
+    assert triggers.signing_key(triggers.of_node(row.app, "hook")) == renewed
+    assert not [secret for secret in (key, renewed, str(row.token)) if secret in told()]
+
+
+def told() -> str:
+    return str(list(AuditEntry.objects.values_list("before", "after")))
+
+
+def test_what_became_of_it_is_noted(alice: Person) -> None:
+    row, run_id = hooked(alice), ids.new_id()
+    triggers.note_run(row, run_id=run_id, error="No\0 model.")
+    kept = triggers.of_node(row.app, "hook")
+    assert (kept.last_run_id, kept.last_error) == (run_id, "No model.")
+    assert kept.last_at is not None
+
+
+def test_triggers_of_other_tenants_are_not_found(cast: Cast) -> None:
+    row = hooked(cast.alice)
+    assert triggers.get(cast.norma.principal, str(row.pk)).app_id == row.app_id
+    for unknown in (row.pk, "x"):
+        with pytest.raises(NotFound):
+            triggers.get(cast.eve.principal, unknown)
+    with pytest.raises(NotFound):
+        triggers.of_node(graph_app(cast.eve), "hook")
+    assert not Trigger.objects.visible_to(cast.eve.principal).exists()
+
+
+def test_one_node_has_one_trigger(alice: Person) -> None:
+    row = hooked(alice)
+    with pytest.raises(IntegrityError), transaction.atomic():
+        Trigger.objects.create(tenant=row.tenant, app=row.app, node_id="hook", kind="webhook")
