@@ -1,6 +1,7 @@
 """The one door: everything that generates goes through here. Its inside is nobody else's business.
 
-Runs: ``generate``, ``subscribe``, ``attach``, ``stop`` and, for operators, ``stop_all``.
+Runs: ``generate``, ``subscribe``, ``attach``, ``stop`` and, for operators, ``stop_all``; ``submit_form`` answers what a paused
+run asks.
 One-shot model calls: a ``plan_...`` with database access, then its coroutine.
 """
 
@@ -9,6 +10,7 @@ from workflows.engine.node import HistoryTurn
 from .background import Background
 from .cooling import cooling_seconds
 from .embedding import embed, embedding_model, plan_embedding
+from .graph_resume import submit as submit_form
 from .invoke import (
     ask_questions,
     plan_questions,
@@ -53,6 +55,7 @@ __all__ = [
     "speak",
     "stop",
     "stop_all",
+    "submit_form",
     "subscribe",
     "transcribe",
     "voices",

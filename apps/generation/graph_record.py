@@ -41,15 +41,18 @@ async def record(run: LiveRun, ledger: Ledger, event: RunEvent) -> None:
             await committer.settled()
 
 
+def paused(run: LiveRun, ledger: Ledger, event: RunPaused) -> RunPaused:
+    """The pause with the forms as they were shown."""
+    reasons = [ledger.asked.get(reason.execution_id, reason) for reason in event.reasons]
+    return msgspec.structs.replace(event, reasons=reasons, answer=run.state.answer)
+
+
 async def close(
     run: LiveRun, ledger: Ledger, event: RunFinished | RunFailed | RunPaused, *, then: Callable[[], object]
 ) -> bool:
     """Keep all that waits and the end, in one transaction; ``then`` follows in the same thread. False when another process has
     the run."""
     ledger.put(run, TextWhole())
-    if isinstance(event, RunPaused):
-        reasons = [ledger.asked.get(reason.execution_id, reason) for reason in event.reasons]
-        event = msgspec.structs.replace(event, reasons=reasons, answer=run.state.answer)
     ledger.settled = asyncio.get_running_loop().create_future()
     ledger.ending = Ending(event, run.state.answer, clock.now(), then)
     committer.hand(run)

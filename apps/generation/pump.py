@@ -82,7 +82,7 @@ async def _drive(run: LiveRun, plan: Plan) -> End | DomainError:
                 if ledger is None:
                     run.publish((event,))
                 elif isinstance(event, RunPaused):
-                    return event
+                    return graph_record.paused(run, ledger, event)
                 else:
                     await graph_record.record(run, ledger, event)
                 if run.next_event_id > run.reserved_event_id:

@@ -74,7 +74,16 @@ class Subscription:
 
     async def next(self, seconds: float | None = None) -> list[NumberedRecord]:
         """The next public records, at once all that wait."""
-        return [(number, record) for number, event in await self.events(seconds) for record in self.wire.records(event)]
+        found = await self.events(seconds)
+        if not self._is_graph:
+            return [(number, record) for number, event in found for record in self.wire.records(event)]
+        return [one for number, event in found for one in self._numbered(number, event)]
+
+    def _numbered(self, number: int, event: RunEvent) -> list[NumberedRecord]:
+        """Who saw only the first of an event's records asks for the event again: the id of the event is the last one's. The id
+        before an end is free for that (``TextWhole``)."""
+        *first, last = self.wire.records(event) or (None,)
+        return [] if last is None else [*((number - 1, record) for record in first), (number, last)]
 
     async def whole(self) -> Record:
         """The reply as one body, once it is complete. Raises RunError when the run failed."""

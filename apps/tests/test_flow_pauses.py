@@ -1,0 +1,174 @@
+"""Runs that wait for people: nothing of them stays in memory, and they go on where they were, once."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+from asgiref.sync import sync_to_async
+
+from apps import generation
+from apps.generation import graph_resume, live, reaper
+from apps.models import App, Message, Run, RunStatus
+from difyproj.infra import backends
+from difyproj.kernel.errors import HumanInputFormSubmitted
+from difyproj.testing.served import Served
+from difyproj.testing.transcripts import Transcript
+from difyproj.testing.upstream import Script
+from difyproj.tiers.streaming import frame
+from workflows.models import HumanInputForm, NodeExecution
+
+from .flows import answer, ask, edge, end, llm, make_flow, names, node, start
+from .restart import lose_logs
+from .test_flow_crashes import die, until_over
+from .test_flow_transcripts import FOLDER, note_rows
+
+
+@pytest.fixture(autouse=True)
+def _own_adapters() -> None:
+    backends.reset()
+
+
+def asking(node_id: str = "form", **data: Any) -> dict[str, Any]:
+    fields = [{"type": "paragraph", "output_variable_name": "why"}]
+    actions = [{"id": "yes", "title": "Yes"}, {"id": "no", "title": "No"}]
+    return node(node_id, "human-input", form_content="Shall I?", inputs=fields, user_actions=actions, **data)
+
+
+APPROVAL = {
+    "nodes": [
+        start(), asking(), llm(text="{{#form.why#}}"), answer("Because {{#form.why#}}: {{#llm.text#}}"), answer("No.", "no"),
+        answer("Too late.", "late"),
+    ],
+    "edges": [
+        edge("start", "form"), edge("form", "llm", "yes"), edge("form", "no", "no"), edge("form", "late", "__timeout"),
+        edge("llm", "answer"),
+    ],
+}  # fmt: skip
+
+
+async def approval(house: Served, mode: str = "advanced-chat") -> App:
+    graph: dict[str, Any] = dict(APPROVAL)
+    if mode == "workflow":
+        graph["nodes"] = [*graph["nodes"][:3], end(why=["form", "why"], text=["llm", "text"])]
+        graph["edges"] = [edge("start", "form"), edge("form", "llm", "yes"), edge("llm", "end")]
+    return await sync_to_async(make_flow)(house.cast.alice, graph, mode)
+
+
+async def submit(token: str, action: str = "yes", why: str = "it rains") -> None:
+    await sync_to_async(generation.submit_form)(token, action=action, inputs={"why": why})
+
+
+def token_of(heard: list[tuple[int, dict[str, Any]]]) -> str:
+    return str(heard[-1][1]["data"]["reasons"][0]["form_token"])
+
+
+@pytest.mark.parametrize("mode", ["advanced-chat", "workflow"])
+async def test_a_run_waits_for_a_person_and_goes_on(house: Served, mode: str) -> None:
+    told = Transcript()
+    asked = await ask(await approval(house, mode), query="Go")
+    heard = await asked.records()
+    assert names(heard)[-2:] == ["human_input_required", "workflow_paused"]
+    assert live.find(asked.run_id) is None
+    run = await Run.objects.aget(pk=asked.run_id)
+    assert (run.status, run.process_id, run.last_event_id) == (RunStatus.PAUSED, None, heard[-1][0])
+    await lose_logs()
+    again = await asked.records()
+    assert [(number, record) for number, record in again if record["event"] != "message"] == heard
+    await submit(token_of(heard))
+    await until_over(asked.run_id)
+    rest = await asked.records(after=heard[-1][0])
+    assert rest[0][1]["data"]["reason"] == "resumption"
+    assert names(rest)[:2] == ["workflow_started", "human_input_form_filled"]
+    assert [number for number, _ in rest] == sorted({number for number, _ in rest})
+    with pytest.raises(HumanInputFormSubmitted):
+        await submit(token_of(heard))
+    for number, record in [*heard, *rest]:
+        told.add(frame(number, hidden(record)))
+    await note_rows(told, asked)
+    told.check(FOLDER / f"{mode.replace('advanced-chat', 'chatflow')}_human_input.txt")
+
+
+def hidden(record: dict[str, Any]) -> dict[str, Any]:
+    """The record without its tokens, which are another one each time."""
+    data = record.get("data", {})
+    for part in [data, *data.get("reasons", ())]:
+        if part.get("form_token"):
+            part["form_token"] = "(token)"
+    return record
+
+
+async def test_the_whole_reply_of_a_run_that_waits_says_so(house: Served) -> None:
+    chat = await (await ask(await approval(house), query="Go", streaming=False)).whole()
+    assert (chat["event"], chat["data"]["status"], chat["data"]["paused_nodes"]) == ("workflow_paused", "paused", ["form"])
+    flow = await (await ask(await approval(house, "workflow"), streaming=False)).whole()
+    assert (flow["data"]["status"], flow["data"]["finished_at"]) == ("paused", None)
+    assert flow["data"]["reasons"][0]["node_id"] == "form"
+
+
+async def test_a_reader_may_wait_beyond_the_pause(house: Served) -> None:
+    asked = await ask(await approval(house), query="Go")
+    reading = asyncio.create_task(asked.records(continue_on_pause=True))
+    heard = await asked.records()
+    await submit(token_of(heard))
+    whole = await asyncio.wait_for(reading, 10)
+    assert whole[: len(heard)] == heard
+    assert names(whole)[-2:] == ["message_end", "workflow_finished"]
+
+
+async def test_a_form_that_nobody_fills_in_expires_and_its_run_goes_on(house: Served) -> None:
+    asked = await ask(await approval(house), query="Go")
+    heard = await asked.records()
+    await HumanInputForm.objects.aupdate(expires_at="2020-01-01T00:00:00Z")
+    assert await sync_to_async(graph_resume.sweep)() == 1
+    await until_over(asked.run_id)
+    rest = await asked.records(after=heard[-1][0])
+    assert names(rest)[:2] == ["workflow_started", "human_input_form_timeout"]
+    assert (await Message.objects.aget(run_id=asked.run_id)).answer == "Too late."
+
+
+async def test_a_run_that_waits_can_be_stopped(house: Served) -> None:
+    asked = await ask(await approval(house), query="Go")
+    heard = await asked.records()
+    assert await sync_to_async(generation.stop)(asked.principal, asked.run_id)
+    rest = await asked.records(after=heard[-1][0])
+    assert (names(rest)[-1], rest[-1][1]["data"]["status"]) == ("workflow_finished", "stopped")
+    assert await NodeExecution.objects.filter(run_id=asked.run_id, status="stopped").acount() == 1
+    with pytest.raises(Exception, match="time is over"):
+        await submit(token_of(heard))
+
+
+async def test_two_forms_are_answered_one_after_the_other(house: Served) -> None:
+    both = {
+        "nodes": [start(), asking("one"), asking("two"), end(one=["one", "why"], two=["two", "why"])],
+        "edges": [edge("start", "one"), edge("start", "two"), edge("one", "end", "yes"), edge("two", "end", "yes")],
+    }
+    asked = await ask(await sync_to_async(make_flow)(house.cast.alice, both))
+    heard = await asked.records()
+    tokens = {one["node_id"]: one["form_token"] for one in heard[-1][1]["data"]["reasons"]}
+    await submit(tokens["one"], why="a")
+    while not (rest := await asked.records(after=heard[-1][0])) or names(rest)[-1] != "workflow_paused":
+        await asyncio.sleep(0.01)
+    assert "human_input_required" not in names(rest)
+    assert [one["form_token"] for one in rest[-1][1]["data"]["reasons"]] == [tokens["two"]]
+    await submit(tokens["two"], why="b")
+    run = await until_over(asked.run_id)
+    last = await asked.records(after=rest[-1][0])
+    assert (run.status, last[-1][1]["data"]["outputs"]) == ("succeeded", {"one": "a", "two": "b"})
+
+
+async def test_a_process_that_ends_just_after_a_pause_was_answered_takes_nothing_with_it(house: Served) -> None:
+    house.upstream.script = Script(hang="before")
+    asked = await ask(await approval(house), query="Go")
+    heard = await asked.records()
+    await submit(token_of(heard))
+    while house.upstream.requests == 0:
+        await asyncio.sleep(0.01)
+    await die(asked.run_id)
+    house.upstream.script = Script()
+    await reaper.reap()
+    await until_over(asked.run_id)
+    rest = await asked.records(after=heard[-1][0])
+    assert names(rest).count("workflow_started") == names(rest).count("human_input_form_filled") == 1
+    assert (await Message.objects.aget(run_id=asked.run_id)).answer == "Because it rains: Hello, world!"
