@@ -128,8 +128,10 @@ class BoundGraph:
     ``repliers`` are the nodes, at any depth, whose text is the run's answer.
     """
 
-    def __init__(self, graph: Graph, types: NodeTypes) -> None:
-        """Raises GraphError when a type is unknown, a node's data does not fit, or there is nothing to begin with."""
+    def __init__(self, graph: Graph, types: NodeTypes, *, entry: str = "", inside: NodeSpec | None = None) -> None:
+        """``entry`` is where runs begin, any node without edges before it; if empty, the graph must say so itself.
+        ``inside`` is the container that holds the graph. Raises GraphError when a type is unknown, a node's data does not fit,
+        or there is nothing to begin with."""
         self.graph = graph
         self.classes: dict[str, type[Node[Any]]] = {}
         self.data: dict[str, Any] = {}
@@ -141,10 +143,12 @@ class BoundGraph:
         self.repliers: set[str] = set()
         for spec in graph.nodes.values():
             self._bind(spec, types)
-        self.roots = tuple(name for name, kind in self.classes.items() if kind.entry and not graph.incoming[name])
-        if not self.roots:
-            raise GraphError("A graph needs exactly one node to begin with; found none.", params="nodes")
-        self._chosen = ""
+        self.roots = self._find_roots(inside)
+        self._chosen = self._checked(entry) if entry else ""
+        if not self.roots and not entry:
+            raise self._unclear("nodes" if inside is None else f"nodes.{inside.id}.data.start_node_id")
+        if inside is not None and len(self.roots) > 1:
+            raise self._unclear(f"nodes.{inside.id}.data.start_node_id")
 
     def _bind(self, spec: NodeSpec, types: NodeTypes) -> None:
         kind = self.classes[spec.id] = _node_type(spec, types)
@@ -168,8 +172,17 @@ class BoundGraph:
         if kind.container:
             self._bind_inside(spec, types)
 
+    def _find_roots(self, inside: NodeSpec | None) -> tuple[str, ...]:
+        """Where a run may begin. Containers of old versions have no start of their own and name their first node."""
+        free = [name for name in self.classes if not self.graph.incoming[name]]
+        named = inside.data.get("start_node_id") if inside is not None and isinstance(inside.data, Mapping) else None
+        if named in free:
+            return (named,)
+        starts = tuple(name for name in free if self.classes[name].entry)
+        return starts or (tuple(free) if inside is not None and len(free) == 1 else ())
+
     def _bind_inside(self, spec: NodeSpec, types: NodeTypes) -> None:
-        inner = self.inside[spec.id] = BoundGraph(self.graph.inside[spec.id], types)
+        inner = self.inside[spec.id] = BoundGraph(self.graph.inside[spec.id], types, inside=spec)
         self.repliers |= inner.repliers
         if inner.answers:
             self.answers[spec.id] = Template(((spec.id,),))
@@ -181,17 +194,24 @@ class BoundGraph:
         """Where a run begins: the chosen node, else the only one that can. Raises GraphError when there are several."""
         if self._chosen:
             return self._chosen
-        if len(self.roots) == 1:
-            return self.roots[0]
-        raise GraphError(f"A graph needs exactly one node to begin with; found {', '.join(self.roots)}.", params="nodes")
+        if len(self.roots) > 1:
+            raise self._unclear("nodes")
+        return self.roots[0]
+
+    def _unclear(self, path: str) -> GraphError:
+        told = ", ".join(self.roots) or "none"
+        return GraphError(f"A graph needs exactly one node to begin with; found {told}.", params=path)
 
     def at(self, node_id: str) -> BoundGraph:
         """The same graph, to be run from ``node_id``. Raises GraphError when that is not a node without edges before it."""
-        if self.graph.incoming.get(node_id, [0]):
-            raise GraphError(f"A run cannot begin at {node_id!r}.", params="entry")
         chosen = copy.copy(self)
-        chosen._chosen = node_id
+        chosen._chosen = self._checked(node_id)
         return chosen
+
+    def _checked(self, entry: str) -> str:
+        if self.graph.incoming.get(entry, [0]):
+            raise GraphError(f"A run cannot begin at {entry!r}.", params="entry")
+        return entry
 
     @cached_property
     def places(self) -> Mapping[str, int]:

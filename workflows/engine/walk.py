@@ -54,7 +54,7 @@ def run(
 
     Raises GraphError when the graph does not fit its node types.
     """
-    bound = graph if isinstance(graph, BoundGraph) else BoundGraph(graph, nodes)
+    bound = graph if isinstance(graph, BoundGraph) else BoundGraph(graph, nodes, entry=entry)
     known = state if state is not None else RunState()
     past = Past(finished, begun or {}, answers or {}, waiting, announced)
     limit = limits or Limits()
