@@ -15,7 +15,9 @@ _NAMESPACE: Final = UUID("6a1f3a1e-6d0c-4f0e-9d53-0d8d6f8a5b11")
 
 
 def graph(raw: Any) -> dict[str, Any]:
-    """The graph with all its keys, nodes of unknown types and notes too. Raises DslError unless nodes and edges are lists."""
+    """The graph with all its keys, nodes of unknown types and notes too; none is an empty one. Raises DslError unless nodes and
+    edges are lists."""
+    raw = {} if raw is None else raw
     if not isinstance(raw, Mapping):
         raise DslError("workflow.graph must be a mapping", params="workflow.graph")
     kept = dict(raw)

@@ -11,6 +11,7 @@ from difyproj.kernel.registry import UnknownEntry
 from difyproj.model_runtime import catalogue
 from difyproj.model_runtime.base import ModelType
 from workflows.nodes import NODES
+from workflows.tools import catalogue as tools
 
 from . import plugins, versions
 from .document import Document
@@ -26,7 +27,8 @@ class Surroundings:
     """What the place of an import has; None is not known and not asked for.
 
     ``providers`` are those whose models can be called, ``models`` the pairs of provider and model that the workspace knows,
-    both by the catalogue's names; ``tools`` the names of tools by the short name of their provider, or by its id.
+    both by the catalogue's names; ``tools`` the names of its own tools, beyond those that are built in, by their provider
+    as the tools' catalogue shortens it; ``strategies`` the providers of agent strategies.
     """
 
     providers: frozenset[str] | None = None
@@ -51,13 +53,8 @@ def report(document: Document, here: Surroundings) -> list[Finding]:
 
 def is_covered(plugin: str, here: Surroundings) -> bool:
     """Whether this house does itself what a plug-in (``org/plugin``) is installed for."""
-    name = short(plugin)
-    return name in here.tools or name in here.strategies or _provider(plugin) is not None
-
-
-def short(name: str) -> str:
-    """The last part of a plug-in's path, by which old files call the same."""
-    return name.strip().rstrip("/").rpartition("/")[2]
+    names = (*map(tools.plugin_id, (*tools.names(), *here.tools)), *here.strategies)
+    return _provider(plugin) is not None or plugin in map(plugins.plugin_of, names)
 
 
 def _of_version(version: str) -> Iterator[Finding]:
@@ -111,16 +108,18 @@ def _is_known(provider: str, need: Need) -> bool:
 
 
 def _of_tool(need: Need, here: Surroundings) -> Iterator[Finding]:
-    own = need.name if need.family in _FOREIGN else short(need.name)
-    if need.part not in here.tools.get(own, ()):
-        what = f"The {need.family} tool" if need.family in _FOREIGN else "The tool"
+    is_foreign = need.family in _FOREIGN
+    own = need.name if is_foreign else tools.short(need.name)
+    known = here.tools if is_foreign else {**tools.names(), **here.tools}
+    if need.part not in known.get(own, ()):
+        what = f"The {need.family} tool" if is_foreign else "The tool"
         yield about(need, Level.MISSING, f"{what} {need.part} of {need.name} is not here.")
     elif own != need.name:
         yield about(need, Level.MAPPED, f"{need.name} is {own} here.")
 
 
 def _of_strategy(need: Need, here: Surroundings) -> Iterator[Finding]:
-    if short(need.name) not in here.strategies:
+    if need.name not in here.strategies:
         yield about(need, Level.MISSING, f"The agent strategy {need.part} of {need.name} is not here.")
 
 

@@ -142,7 +142,7 @@ def test_any_text_is_read_or_refused(text: str) -> None:
         ("app: {mode: [chat]}", "Unknown app mode"),
         ("app: {mode: chat}", "Missing model_config"),
         ("app: {mode: workflow}\nmodel_config: {a: 1}", "Missing workflow"),
-        ("app: {mode: workflow}\nworkflow: {features: {}}", "workflow.graph must be a mapping"),
+        ("app: {mode: workflow}\nworkflow: {graph: []}", "workflow.graph must be a mapping"),
         ("app: {mode: workflow}\nworkflow: {graph: {nodes: {}}}", "nodes must be a list"),
         ("app: {mode: workflow}\nworkflow: {graph: {nodes: [x]}}", "nodes.0 must be a mapping"),
         ("app: {mode: workflow}\nworkflow: {graph: {edges: [null]}}", "edges.0 must be a mapping"),
@@ -160,6 +160,11 @@ def test_what_is_no_app_of_a_known_mode_is_refused(text: str, told: str) -> None
 def test_an_app_without_looks_gets_some() -> None:
     looks = parse(reader.read("app: {mode: workflow, icon: '', name: null}\nworkflow: {graph: {}}")).app
     assert (looks.name, looks.icon, looks.icon_type, looks.icon_background) == ("Untitled", "🤖", "emoji", "#FFEAD5")
+
+
+def test_a_workflow_without_a_graph_is_an_empty_one() -> None:
+    flow = parse(reader.read("app: {mode: workflow}\nworkflow: {nodes: [{id: a}]}")).flow
+    assert flow is not None and flow.graph == {"nodes": [], "edges": []}
 
 
 def test_a_version_may_be_missing_or_a_number() -> None:

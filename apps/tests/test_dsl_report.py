@@ -17,8 +17,8 @@ EVERYTHING = Surroundings(
     providers=frozenset({"openai", "deepseek", "siliconflow", "anthropic", "cohere", "openai_api_compatible"}),
     models=frozenset({("siliconflow", "bge-reranker"), ("openai_api_compatible", "some-private-model")}),
     datasets=frozenset({"QmFzZTY0IG9mIHNvbWV0aGluZw==", "5c1f0c0e-6a4b-4a71-9a55-0a2f8c1d7e90"}),
-    tools={"time": frozenset({"current_time"}), "atlas": frozenset({"find"}), "registers": frozenset({"look_up"})},
-    strategies=frozenset({"agent"}),
+    tools={"atlas": frozenset({"find"}), "acme/registers/registers": frozenset({"look_up"})},
+    strategies=frozenset({"langgenius/agent/agent"}),
     credentials=frozenset({"8c9d0e1f-2a3b-4c5d-8e6f-7a8b9c0d1e2f", "7b0d1d5f-3a5e-4a25-b6a9-2f6f7f0a9f10"}),
 )
 
@@ -60,7 +60,6 @@ def test_every_kind_of_thing_that_is_missing_is_named_with_its_node() -> None:
         ("4", "strategy", "langgenius/agent/agent"),
         ("4", "model", "langgenius/openai/openai/gpt-4o"),
         ("4", "tool", "langgenius/atlas/atlas/find"),
-        ("4", "tool", "time/current_time"),
         ("4", "credential", "8c9d0e1f-2a3b-4c5d-8e6f-7a8b9c0d1e2f"),
         ("5", "model", "openai/gpt-4o"),
     } <= missing
@@ -77,7 +76,9 @@ def test_where_everything_is_nothing_is_missing(name: str) -> None:
 def test_what_is_mapped_says_to_what() -> None:
     told = {row.message for row in found("chatflow_memory.yml", EVERYTHING, Level.MAPPED)}
     assert "langgenius/openai/openai is openai here." in told
-    assert "langgenius/atlas/atlas is atlas here." in told
+    clock = {"type": "tool", "provider_type": "builtin", "provider_id": "langgenius/time/time", "tool_name": "weekday"}
+    (mapped,) = [row for row in report(flow_of([START, {"id": "c", "data": clock}]), Surroundings()) if row.kind == Kind.TOOL]
+    assert (mapped.level, mapped.message) == (Level.MAPPED, "langgenius/time/time is time here.")
     (old,) = found("old_workflow.yml", EVERYTHING, Level.MAPPED)
     assert (old.place, old.title, old.message) == ("join", "Join", "variable-assigner is variable-aggregator here.")
 
@@ -104,6 +105,15 @@ def test_a_model_that_nobody_knows_is_a_warning() -> None:
         if row.level is Level.WARNING and row.kind == Kind.MODEL
     ]
     assert row.message.startswith("some-private-model is no model")
+
+
+@pytest.mark.parametrize("family", ["api", "workflow", "mcp"])
+def test_a_tool_that_is_not_built_in_is_looked_for_by_its_id(family: str) -> None:
+    data = {"type": "tool", "provider_type": family, "provider_id": "time", "tool_name": "weekday"}
+    made = flow_of([START, {"id": "t", "data": data}])
+    (row,) = [row for row in report(made, Surroundings()) if row.kind == Kind.TOOL]
+    assert (row.level, row.message) == (Level.MISSING, f"The {family} tool weekday of time is not here.")
+    assert Kind.TOOL not in {row.kind for row in report(made, Surroundings(tools={"time": frozenset({"weekday"})}))}
 
 
 def test_an_unknown_type_of_node_is_missing_and_names_the_node() -> None:
@@ -170,6 +180,7 @@ def test_a_newer_version_asks_to_be_confirmed() -> None:
 def test_what_a_plug_in_does_may_be_built_in_here() -> None:
     assert is_covered("langgenius/openai", Surroundings())
     assert is_covered("langgenius/gemini", Surroundings())
+    assert is_covered("langgenius/time", Surroundings())
     assert not is_covered("acme/registers", Surroundings())
     assert is_covered("acme/registers", EVERYTHING)
 
