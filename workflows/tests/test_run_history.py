@@ -9,13 +9,14 @@ from uuid import uuid4
 import pytest
 
 from apps.models import App, Conversation, EndUser, Message, Run
+from apps.services import app_removal
 from difyproj.infra.days import Span
 from difyproj.kernel import clock, ids
 from difyproj.kernel.errors import NotFound
 from difyproj.testing.cast import Cast, Person
 from difyproj.testing.queries import counted
-from workflows.models import NodeExecution, RunEventRow, WorkflowRun
-from workflows.services import drafts, runnable, runs, statistics
+from workflows.models import NodeExecution, RunEventRow, Trigger, Workflow, WorkflowRun
+from workflows.services import drafts, runnable, runs, statistics, triggers
 
 from .rows import GRAPH, drafted, graph_app, published, run_of
 
@@ -179,3 +180,14 @@ def test_a_removed_run_takes_its_trace_with_it(alice: Person) -> None:
     RunEventRow.objects.create(run=row.run, event_id=ids.new_id().int % 1000, event=b"x")
     Run.objects.get(pk=row.run_id).delete()
     assert not (WorkflowRun.objects.exists() or NodeExecution.objects.exists() or RunEventRow.objects.exists())
+
+
+def test_a_removed_app_takes_everything_with_it(alice: Person) -> None:
+    app, kept = published(alice), published(alice)
+    run_of(app)
+    NodeExecution.objects.create(tenant=alice.tenant, app=app, workflow_id=app.pk, node_id="end", node_type="end")
+    triggers.sync(app, Workflow(graph={"nodes": [{"id": "hook", "data": {"type": "trigger-webhook"}}]}))
+    app_removal.begin(app, by=alice.account.pk)
+    app_removal.carry_out(app.pk, lambda removed: None)
+    assert not (WorkflowRun.objects.exists() or NodeExecution.objects.exists() or Trigger.objects.exists())
+    assert set(Workflow.objects.values_list("app_id", flat=True)) == {kept.pk}
