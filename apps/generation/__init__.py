@@ -1,7 +1,7 @@
 """The one door: everything that generates goes through here. Its inside is nobody else's business.
 
 Runs: ``generate``, ``subscribe``, ``attach``, ``stop`` and, for operators, ``stop_all``; ``submit_form`` answers what a paused
-run asks.
+run asks. One node of a draft alone: ``plan_node`` with database access, then ``run_node``.
 One-shot model calls: a ``plan_...`` with database access, then its coroutine.
 """
 
@@ -22,6 +22,9 @@ from .invoke import (
     voices,
     write_title,
 )
+from .node_run import NodeNotFound
+from .node_run import plan as plan_node
+from .node_run import run as run_node
 from .openai_wire import ChatCompletionWire
 from .request import DRAFT, PUBLISHED, FileInput, GenerateRequest, Once
 from .service import begun_with, generate, stop, stop_all
@@ -36,6 +39,7 @@ __all__ = [
     "FileInput",
     "GenerateRequest",
     "HistoryTurn",
+    "NodeNotFound",
     "Once",
     "RunNotFound",
     "Subscription",
@@ -48,10 +52,12 @@ __all__ = [
     "for_visitors",
     "generate",
     "plan_embedding",
+    "plan_node",
     "plan_questions",
     "plan_speech",
     "plan_title",
     "plan_transcript",
+    "run_node",
     "speak",
     "stop",
     "stop_all",

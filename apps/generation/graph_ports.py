@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from difyproj.infra.sandbox import code_limits, get_sandbox
 from difyproj.kernel.principal import Principal
 from workflows.engine.ports import Ports
+from workflows.tools.catalogue import Toolbox
 
 from .http_port import GuardedHttp
 from .ports import RequestFile, TenantModels
@@ -15,4 +16,6 @@ from .run_files import RunFiles
 
 def of_run(principal: Principal, models: TenantModels, files: Mapping[str, RequestFile]) -> Ports:
     own = RunFiles(principal, files)
-    return Ports(models, own, storage=own, http=GuardedHttp(), sandbox=get_sandbox(), code_limits=code_limits())
+    return Ports(
+        models, own, storage=own, http=GuardedHttp(), sandbox=get_sandbox(), tools=Toolbox(), code_limits=code_limits()
+    )

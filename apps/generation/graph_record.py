@@ -12,6 +12,8 @@ from difyproj.infra import db
 from difyproj.kernel import clock
 from workflows.engine.events import (
     HumanInputRequired,
+    NodeFinished,
+    NodeRetried,
     NodeStarted,
     RunEvent,
     RunFailed,
@@ -20,6 +22,7 @@ from workflows.engine.events import (
     RunStarted,
     TextWhole,
 )
+from workflows.engine.masking import masked
 
 from . import asking
 from .commits import committer
@@ -63,10 +66,21 @@ async def close(
 
 
 def _complete(ledger: Ledger, event: RunEvent) -> RunEvent:
-    """The event with what the engine does not know: the run's whole inputs, a form's id and token."""
+    """The event with what the engine does not know: the run's whole inputs, and which texts nobody is shown."""
     if isinstance(event, RunStarted):
         return msgspec.structs.replace(event, inputs=dict(ledger.facts.inputs))
-    return event
+    hidden = ledger.facts.secrets
+    if not hidden or not isinstance(event, NodeFinished | NodeRetried):
+        return event
+    if isinstance(event, NodeRetried):
+        return msgspec.structs.replace(event, error=masked(event.error, hidden))
+    # Outputs stay: what comes after the node is made of them, also in another process.
+    return msgspec.structs.replace(
+        event,
+        inputs=masked(event.inputs, hidden),
+        process_data=masked(event.process_data, hidden),
+        error=masked(event.error, hidden),
+    )
 
 
 async def _issue(run: LiveRun, ledger: Ledger, event: HumanInputRequired) -> HumanInputRequired:

@@ -96,7 +96,7 @@ def _save_nodes(portions: Sequence[Portion]) -> None:
             if isinstance(event, NodeStarted):
                 begun[event.execution_id] = _begun(portion, number, event)
             elif isinstance(event, NodeFinished):
-                values = _finished(number, event)
+                values = finished(number, event)
                 row = begun.get(event.execution_id)
                 if row is None:
                     ended.append((UUID(event.execution_id), values))
@@ -131,7 +131,8 @@ def _begun(portion: Portion, number: int, event: NodeStarted) -> NodeExecution:
     )
 
 
-def _finished(number: int, event: NodeFinished) -> dict[str, Any]:
+def finished(number: int, event: NodeFinished) -> dict[str, Any]:
+    """The columns of a node's end."""
     usage = event.usage
     return {
         "status": event.status,
