@@ -134,7 +134,10 @@ def footprint(tenant: Tenant) -> Rows:
     found["Authenticator"] = Authenticator.objects.filter(user__in=people).values()
     found["SocialAccount"] = SocialAccount.objects.filter(user__in=people).values()
     return {
-        name: {str(row.get("id")): {key: value for key, value in row.items() if key not in FOOTSTEPS} for row in rows}
+        name: {
+            str(row[rows.model._meta.pk.attname]): {key: value for key, value in row.items() if key not in FOOTSTEPS}
+            for row in rows
+        }
         for name, rows in found.items()
     }
 

@@ -11,6 +11,7 @@ from apps.models import App, RunStatus
 from difyproj.infra.paging import Page, page_of
 from difyproj.kernel import clock, ids
 from difyproj.kernel.errors import BadRequest, DraftWorkflowNotExist, InvalidParam, WorkflowNotFound
+from workflows.engine.graph import BoundGraph, GraphError
 from workflows.models import Workflow, WorkflowRun
 
 from . import drafts, environment, graphs, triggers
@@ -29,7 +30,7 @@ def publish(app: App, *, by: UUID | None, marked_name: str = "", marked_comment:
     draft = Workflow.objects.for_tenant(app.tenant_id).filter(app=app).drafts().select_for_update().first()
     if draft is None:
         raise DraftWorkflowNotExist
-    graphs.bind(draft.graph)
+    _demand_one_start(graphs.bind(draft.graph))
     now = clock.now()
     row = Workflow(
         tenant=app.tenant,
@@ -114,6 +115,13 @@ def restore(app: App, version_id: UUID | str, *, by: UUID | None) -> Workflow:
         environment_variables=environment.opened(row),
         conversation_variables=row.conversation_variables,
     )
+
+
+def _demand_one_start(graph: BoundGraph) -> None:
+    """A run by hand has one place to begin; triggers, which say where they begin, may stand beside it."""
+    starts = [name for name in graph.roots if graph.graph.nodes[name].type not in triggers.KINDS]
+    if len(starts) > 1:
+        raise GraphError(f"A graph needs exactly one node to begin with; found {', '.join(starts)}.", params="nodes")
 
 
 def _rows(app: App) -> Any:

@@ -34,11 +34,13 @@ def test_a_version_holds_what_the_draft_held(alice: Person) -> None:
 
 
 def test_a_graph_that_cannot_run_is_not_published(alice: Person) -> None:
-    app = drafted(alice, graph=BROKEN)
-    with pytest.raises(InvalidParam) as refused:
-        versions.publish(app, by=None)
-    assert refused.value.params == "nodes.odd.type"
-    assert versions.newest(app) is None
+    second = with_nodes(("second", {"type": "start", "title": "Again", "variables": []}))
+    for graph, path in ((BROKEN, "nodes.odd.type"), (second, "nodes"), ({}, "nodes")):
+        app = drafted(alice, graph=graph)
+        with pytest.raises(InvalidParam) as refused:
+            versions.publish(app, by=None)
+        assert refused.value.params == path
+        assert versions.newest(app) is None
     with pytest.raises(DraftWorkflowNotExist):
         versions.publish(graph_app(alice), by=None)
 
