@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from difyproj.kernel.errors import InvalidParam
+
+_SCALARS: Final = frozenset({int, float, bool, type(None)})
 
 
 class LimitExceeded(InvalidParam):
@@ -83,9 +85,12 @@ def is_larger(value: Any, most: int) -> bool:
     left = most
     while waiting:
         item = waiting.pop()
-        if isinstance(item, str | bytes):
+        kind = type(item)
+        if kind in _SCALARS:
+            continue
+        if kind is str or kind is bytes:
             left -= len(item)
-        elif isinstance(item, Mapping):
+        elif kind is dict or isinstance(item, Mapping):
             left -= len(item)
             waiting.extend(item.values())
         elif isinstance(item, list | tuple):

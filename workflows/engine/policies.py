@@ -60,7 +60,11 @@ class _Stated(msgspec.Struct, frozen=True):
 
 def read(spec: NodeSpec, kind: type[Node[Any]]) -> Policy:
     """The policy in the node's raw data; NONE for nodes built in code. Raises GraphError."""
-    if not isinstance(spec.data, Mapping) or not ("error_strategy" in spec.data or "retry_config" in spec.data):
+    if (
+        isinstance(spec.data, msgspec.Struct)
+        or not isinstance(spec.data, Mapping)
+        or not ("error_strategy" in spec.data or "retry_config" in spec.data)
+    ):
         return NONE
     try:
         stated = msgspec.convert(spec.data, _Stated, strict=False)

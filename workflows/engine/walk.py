@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import aclosing
 
 import msgspec
@@ -62,12 +62,19 @@ def run(
     walk = _Walk(bound.at(entry) if entry else bound, pool, around, reason)
     for event in walk.recalled:
         known.apply(event)
-    return _told(walk.events(), layers, known)
-
-
-async def _told(events: Events, layers: Sequence[Layer], state: RunState) -> Events:
+    if not layers:
+        return walk.events(known.apply)
+    events = walk.events(_pass)
     for layer in layers:
         events = layer(events)
+    return _told(events, known)
+
+
+def _pass(event: RunEvent) -> None:
+    """Layers stand between the walk and its readers: what leaves them counts."""
+
+
+async def _told(events: Events, state: RunState) -> Events:
     async with aclosing(events):
         async for event in events:
             state.apply(event)
@@ -86,7 +93,8 @@ class _Walk:
         if self._state.depth > around.limits.depth:
             self._level.error = LimitExceeded(f"Workflows call each other more than {around.limits.depth} deep.")
 
-    async def events(self) -> Events:
+    async def events(self, tell: Callable[[RunEvent], None]) -> Events:
+        """All events of the run; ``tell`` hears of each before it is given."""
         if self._reason:
             inputs = dict(self._pool.scope(INPUTS))
             yield RunStarted(inputs=inputs, created_at=int(self._state.began_at), reason=self._reason)
@@ -97,6 +105,7 @@ class _Walk:
                 async for event in events:
                     if past.announced and past.was_told(event):
                         continue
+                    tell(event)
                     deadline.inside = False
                     yield event
                     deadline.inside = True
@@ -107,6 +116,7 @@ class _Walk:
         finally:
             deadline.stop()
         for event in await self._closing():
+            tell(event)
             yield event
 
     async def _closing(self) -> list[RunEvent]:
