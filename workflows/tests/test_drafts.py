@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
+from django.db import connection
 from pytest_django import DjangoAssertNumQueries
 
 from accounts.services import data_keys
@@ -54,6 +56,23 @@ def test_a_save_with_an_old_fingerprint_is_refused_and_changes_nothing(alice: Pe
         with pytest.raises(DraftWorkflowNotSync):
             drafts.save(app, by=None, given_hash=stale, graph={"nodes": [], "edges": []})
     assert drafts.get(app).graph == GRAPH
+
+
+def test_of_two_editors_who_save_at_once_one_is_told(alice: Person) -> None:
+    app = drafted(alice)
+    old = drafts.get(app).hash
+
+    def save(number: int) -> str:
+        try:
+            return drafts.save(app, by=None, given_hash=old, features={"by": number}).hash
+        except DraftWorkflowNotSync:
+            return ""
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(4) as threads:
+        saved = [made for made in threads.map(save, range(6)) if made]
+    assert [drafts.get(app).hash] == saved
 
 
 def test_what_a_leaving_page_sends_twice_is_saved_once(alice: Person) -> None:
