@@ -74,9 +74,8 @@ async def run(calls: int) -> None:
         everything = look(os.getpid())
         await sandbox.aclose()
         alone = look(os.getpid())
-        print(
-            f"{walls}: {everything.processes - alone.processes} processes, {everything.pss - alone.pss:.0f} MB, one worker of each"
-        )
+        processes, megabytes = everything.processes - alone.processes, everything.pss - alone.pss
+        print(f"{walls}: {processes} processes, {megabytes:.0f} MB, one worker of each")
 
 
 def main() -> None:

@@ -15,6 +15,7 @@ from .walls import Walls
 from .workers import WorkerDied, Workers
 
 LONGEST_TOLD: Final = 2000
+LARGEST_REQUEST: Final = 32 * 1024**2
 # A text needs less than code does.
 TEMPLATE_BOUNDS: Final = Bounds(seconds=5.0, memory=256 * 1024**2)
 # What an interpreter answers that lacks something; the code may be right, and has changed nothing when it runs again.
@@ -69,6 +70,8 @@ class Sandbox:
             asked = json.dumps(request, default=str).encode()
         except (ValueError, RecursionError):
             return "ValueError", "The variables cannot be given to it."
+        if len(asked) > LARGEST_REQUEST:
+            return "ValueError", f"The variables have more than {LARGEST_REQUEST} bytes."
         try:
             head, body = await self._workers[program.name].ask(asked, seconds=bounds.seconds)
         except TimeoutError:

@@ -15,6 +15,7 @@ from contextlib import suppress
 from typing import Any, Final
 from weakref import WeakKeyDictionary
 
+from difyproj.kernel import clock
 from difyproj.kernel.errors import ServiceUnavailable
 
 logger = logging.getLogger("dify.sandbox")
@@ -22,6 +23,8 @@ logger = logging.getLogger("dify.sandbox")
 LENGTH: Final = struct.Struct(">I")
 LARGEST: Final = 9 * 1024**2
 START_SECONDS, WAIT_SECONDS, GRACE_SECONDS, END_SECONDS = 30.0, 60.0, 1.5, 5.0
+# So long an unused worker is kept.
+IDLE_SECONDS: Final = 120.0
 
 Head = Mapping[str, Any]
 
@@ -34,6 +37,7 @@ class Worker:
     """One process and the socket to it. It belongs to no event loop."""
 
     def __init__(self, command: Sequence[str]) -> None:
+        self.used_at = 0.0
         self._socket, theirs = socket.socketpair()
         self._socket.setblocking(False)
         try:
@@ -104,6 +108,7 @@ class Workers:
         self._command, self._size = command, size
         self._idle: list[Worker] = []
         self._dying: list[subprocess.Popen[bytes]] = []
+        self._watching: asyncio.AbstractEventLoop | None = None
         self._gates: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Semaphore] = WeakKeyDictionary()
 
     async def ask(self, request: bytes, *, seconds: float) -> tuple[Head, bytes]:
@@ -129,7 +134,7 @@ class Workers:
             return head, body
         finally:
             if keep:
-                self._idle.append(worker)
+                self._keep(worker)
             else:
                 self._end(worker)
 
@@ -139,6 +144,26 @@ class Workers:
                 return worker
             self._end(worker)
         return None
+
+    def _keep(self, worker: Worker) -> None:
+        worker.used_at = clock.monotonic()
+        self._idle.append(worker)
+        self._watch()
+
+    def _watch(self) -> None:
+        """One look is planned at a time, on the loop that uses the workers now."""
+        running = asyncio.get_running_loop()
+        if self._watching is not running:
+            self._watching = running
+            running.call_later(IDLE_SECONDS, self._end_unused)
+
+    def _end_unused(self) -> None:
+        """The one used last is taken first, so those at the front are the ones that are too many."""
+        self._watching = None
+        while self._idle and clock.monotonic() - self._idle[0].used_at >= IDLE_SECONDS:
+            self._end(self._idle.pop(0))
+        if self._idle:
+            self._watch()
 
     async def _begin(self) -> Worker:
         self._reap()

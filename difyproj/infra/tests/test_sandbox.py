@@ -14,6 +14,7 @@ import pytest
 from pytest_django import Settings
 
 from difyproj.infra import sandbox as front
+from difyproj.infra.sandbox import workers
 from difyproj.infra.sandbox.embedded import Embedded
 from difyproj.infra.sandbox.inside import seccomp
 from difyproj.infra.sandbox.programs import Bounds
@@ -141,6 +142,24 @@ async def test_a_worker_that_died_is_replaced(one: Sandbox, language: str) -> No
         await asyncio.sleep(0.01)
     assert await out(one, HELLO[language], language, name="Bob") == "Hello Bob"
     assert pids(one) != [pid]
+
+
+async def test_a_worker_that_is_not_used_ends(one: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(workers, "IDLE_SECONDS", 0.2)
+    assert await one.render("{{ a }}", {"a": 1}, limit=10) == "1"
+    (pid,) = pids(one)
+    await gone(pid)
+    assert pids(one) == []
+    assert await one.render("{{ a }}", {"a": 2}, limit=10) == "2"
+
+
+async def test_variables_that_are_too_large_or_without_end_are_refused(sandbox: Sandbox) -> None:
+    with pytest.raises(CodeExecutionError, match="more than 33554432 bytes"):
+        await out(sandbox, HELLO["python3"], name="x" * 34_000_000)
+    endless: list[Any] = []
+    endless.append(endless)
+    with pytest.raises(CodeExecutionError, match="cannot be given"):
+        await out(sandbox, HELLO["python3"], name=endless)
 
 
 async def test_workers_end_with_the_sandbox(one: Sandbox) -> None:

@@ -101,7 +101,7 @@ def _child(asked: dict[str, Any], tell: int, seconds: float, memory: int) -> NoR
 def _run(code: str, inputs: dict[str, Any]) -> tuple[str, str]:
     """The type of the error, or nothing; and the error's text, or what came out as JSON."""
     try:
-        space: dict[str, Any] = {"__name__": "main", "__builtins__": __builtins__}
+        space: dict[str, Any] = {"__name__": "__main__", "__builtins__": __builtins__}
         exec(compile(code, NAME, "exec"), space)  # noqa: S102  behind the walls, in a child that is about to end
         return "", json.dumps(space["main"](**inputs))
     except MemoryError:

@@ -42,11 +42,11 @@ def answer(pool: monty.Monty, asked: dict[str, Any], seconds: float, memory: int
     except monty.MontyCrashedError as error:
         raise Refused("MemoryError", "The code ended its interpreter.") from error
     except monty.MontyError as error:
-        raise Refused(*_explained(error)) from error
+        raise Refused(*_explained(error, len(asked["code"].splitlines()))) from error
     return told
 
 
-def _explained(error: monty.MontyError) -> tuple[str, str]:
+def _explained(error: monty.MontyError, lines: int) -> tuple[str, str]:
     """The error's type, and its text with the line of the author's code."""
     kind = type(error.exception()).__name__
     if kind == "TimeoutError":
@@ -54,7 +54,7 @@ def _explained(error: monty.MontyError) -> tuple[str, str]:
     if kind == "MemoryError":
         return kind, "The code needs too much memory."
     if isinstance(error, monty.MontySyntaxError | monty.MontyRuntimeError):
-        frames = error.traceback()
+        own = [frame.line for frame in error.traceback() if frame.line <= lines]
         text = error.display("type-msg")
-        return kind, f"Line {frames[-1].line}: {text}" if frames else text
+        return kind, f"Line {own[-1]}: {text}" if own else text
     return kind, str(error)
