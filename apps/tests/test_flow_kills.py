@@ -1,0 +1,54 @@
+"""kill -9 in the midst of chatflows: every run ends, what was done is not done again, and readers hear everything once."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+
+import aiohttp
+import pytest
+
+from difyproj.testing.crash import until_none_runs
+from difyproj.testing.flow_crash import BROKEN, NODES, ONCE, FlowQuestion, finished_nodes, make_flow
+from difyproj.testing.process import Installation
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+async def test_runs_go_on_after_a_kill(installed: Installation, seed: int) -> None:
+    dice = random.Random(seed)
+    server = await asyncio.to_thread(installed.start)
+    token = await asyncio.to_thread(make_flow, installed)
+    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as client:
+        asked = [FlowQuestion(client, token) for _ in range(6)]
+        asking = [asyncio.create_task(_asked(question, server.url, dice.uniform(0, 0.6))) for question in asked]
+        await asyncio.sleep(dice.uniform(0.6, 2.0))
+        await asyncio.to_thread(server.kill)
+        done = finished_nodes(installed)
+        await asyncio.gather(*asking)
+        again = await asyncio.to_thread(installed.start)
+        begun = [question for question in asked if question.task_id]
+        reading = [asyncio.create_task(question.resume(again.url)) for question in begun if not question.is_over]
+        await until_none_runs(installed)
+        await asyncio.wait_for(asyncio.gather(*reading), 20)
+    assert reading, "No run was interrupted."
+    _compare(installed, begun, done)
+
+
+async def _asked(question: FlowQuestion, url: str, pause: float) -> None:
+    await asyncio.sleep(pause)
+    try:
+        await question.ask(url)
+    except BROKEN:
+        return
+
+
+def _compare(installed: Installation, begun: list[FlowQuestion], done: dict[str, str]) -> None:
+    assert installed.rows("SELECT DISTINCT status FROM apps_run") == [("succeeded",)]
+    after = finished_nodes(installed)
+    assert {key: after[key] for key in done} == done
+    assert len(after) == installed.rows("SELECT count(*) FROM apps_run")[0][0] * NODES
+    for question in begun:
+        told = {key: count for key, count in question.seen.items() if key[0] in ONCE}
+        assert set(told.values()) == {1} and len(told) == 2 * NODES + 2, told
+        (answer,) = installed.rows("SELECT answer FROM apps_message WHERE query = %s", question.query)[0]
+        assert question.text == answer and answer.count(" / ") == 2
