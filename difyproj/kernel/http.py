@@ -76,6 +76,9 @@ class FormPart:
 Body = str | bytes | Mapping[str, str] | Sequence[FormPart] | AsyncIterable[bytes]
 """Raw bytes or text, a urlencoded form, a multipart form, or a stream (which cannot follow a redirect that repeats it)."""
 
+Pairs = Mapping[str, str] | Sequence[tuple[str, str]]
+"""Names and values; a sequence may repeat a name."""
+
 
 class EgressResponse(Protocol):
     """``headers`` ignore case; ``url`` is the final one."""
@@ -165,8 +168,8 @@ class Egress:
         method: str,
         url: str,
         *,
-        headers: Mapping[str, str] | None = None,
-        params: Mapping[str, str] | None = None,
+        headers: Pairs | None = None,
+        params: Pairs | None = None,
         json: Any = None,
         data: Body | None = None,
         timeout: Timeout = Timeout(),
@@ -275,13 +278,13 @@ def _client_timeout(timeout: Timeout) -> aiohttp.ClientTimeout:
     return aiohttp.ClientTimeout(total=None, connect=timeout.connect, sock_read=timeout.read)
 
 
-def _checked_url(text: str, params: Mapping[str, str] | None) -> URL:
+def _checked_url(text: str, params: Pairs | None) -> URL:
     try:
         url = URL(text)
         port = url.port
+        return _checked(url.update_query(params) if params else url, port)
     except ValueError:
         raise EgressRefused("The URL is not valid.") from None
-    return _checked(url.update_query(params) if params else url, port)
 
 
 def _checked(url: URL, port: int | None) -> URL:

@@ -9,6 +9,7 @@ import asyncio
 import socket
 import sys
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from dataclasses import replace
 from typing import Any
 from urllib.parse import quote, urlsplit
 
@@ -16,10 +17,17 @@ import pytest
 from pytest_django import Settings
 
 from difyproj.infra import egress as outbound
+from difyproj.infra.http_port import GuardedHttp
 from difyproj.kernel.tests.wire import Request, Wire, reply, serve
 from difyproj.settings.sign_in import OPENID_CONNECT, SignInProvider
 from difyproj.testing.console import TierClient, signed_in, visiting
+from difyproj.testing.fakes import scripted
 from difyproj.testing.served import Answer, Served
+from workflows.engine.events import RunFailed
+from workflows.engine.graph import Edge, Graph, NodeSpec
+from workflows.engine.pool import VariablePool
+from workflows.engine.walk import run
+from workflows.nodes import NODES
 
 # This machine in every writing, its networks, and where clouds keep their secrets.
 HOSTS = (
@@ -121,9 +129,18 @@ async def check_import(house: Served, url: str) -> Answer:
     return await (await signed_in(house, house.cast.alice)).post("/apps/imports/check", body)
 
 
+async def request_of_a_graph(house: Served, url: str) -> Answer:
+    """A graph with one http-request node, as a run walks it."""
+    nodes = [NodeSpec("start", "start", data={}), NodeSpec("http", "http-request", data={"url": url})]
+    tree = Graph(nodes, [Edge("start", "http")])
+    events = run(tree, VariablePool(), replace(scripted(), http=GuardedHttp()), nodes=NODES)
+    last = [event async for event in events][-1]
+    return Answer(last.status, {}, last.message.encode()) if isinstance(last, RunFailed) else Answer(200, {}, b"")
+
+
 FETCHERS = [
     add_provider, add_model, upload_for_builders, look_for_builders, upload_for_visitors, look_for_visitors, import_app,
-    check_import,
+    check_import, request_of_a_graph,
 ]  # fmt: skip
 
 

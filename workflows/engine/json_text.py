@@ -71,13 +71,18 @@ def _loaded(text: str) -> Any:
         return None
 
 
-def _repaired(text: str) -> dict[str, Any] | None:
-    start = text.find("{")
-    if start < 0 or (text.count("{", start) + text.count("[", start)) * (len(text) - start) > _MOST_REPAIR:
+def repaired(text: str) -> Any:
+    """What can be made of JSON with mistakes in it; None where that is nothing, or would take too long."""
+    if (text.count("{") + text.count("[")) * len(text) > _MOST_REPAIR:
         return None
     try:
-        found = json_repair.loads(text[start:], skip_json_loads=True)
+        return json_repair.loads(text, skip_json_loads=True)
     except (ValueError, RecursionError):
         return None
+
+
+def _repaired(text: str) -> dict[str, Any] | None:
+    start = text.find("{")
+    found = repaired(text[start:]) if start >= 0 else None
     candidates = found if isinstance(found, list) else [found]
     return next((one for one in candidates if isinstance(one, dict) and one), None)

@@ -56,18 +56,26 @@ class StoragePort(Protocol):
         """Stores what a node made or fetched and gives its mapping (``transfer_method`` tool_file)."""
 
 
+FILE_LIMIT = 10 * 1024 * 1024
+"""Bytes of one file that a node sends or fetches."""
+
+
 @dataclass(frozen=True, slots=True)
 class HttpCall:
-    """One outbound request. ``headers`` may repeat a name; ``timeout`` is (connect, read, write) in seconds."""
+    """One outbound request. ``headers`` may repeat a name; ``timeout`` is (connect, read, write) in seconds.
+
+    ``secret`` names headers that hold credentials, beyond those whose name says so.
+    """
 
     method: str
-    url: str
-    params: Sequence[tuple[str, str]] = ()
-    headers: Sequence[tuple[str, str]] = ()
-    body: bytes | None = None
+    url: str = field(repr=False)
+    params: Sequence[tuple[str, str]] = field(default=(), repr=False)
+    headers: Sequence[tuple[str, str]] = field(default=(), repr=False)
+    body: bytes | None = field(default=None, repr=False)
     timeout: tuple[float, float, float] = (10.0, 60.0, 20.0)
     verify_tls: bool = True
-    limit: int = 10 * 1024 * 1024
+    limit: int = FILE_LIMIT
+    secret: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)

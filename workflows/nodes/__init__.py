@@ -26,6 +26,7 @@ NODES: Registry[type[Node[Any]]] = Registry(
         "loop-start": "workflows.nodes.loop_start:LoopStartNode",
         "loop-end": "workflows.nodes.loop_end:LoopEndNode",
         "parameter-extractor": "workflows.nodes.parameter_extractor:ParameterExtractorNode",
+        "http-request": "workflows.nodes.http_request:HttpRequestNode",
         "tool": "workflows.nodes.tool:ToolNode",
         "agent": "workflows.nodes.agent:AgentNode",
         "knowledge-retrieval": "workflows.nodes.knowledge_retrieval:KnowledgeRetrievalNode",

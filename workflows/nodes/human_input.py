@@ -117,7 +117,7 @@ def _default(stated: Any, pool: VariablePool) -> str:
 
 
 def _selector(stated: Mapping[str, Any]) -> Sequence[str]:
-    selector = stated.get("selector")
+    selector: Any = stated.get("selector") or ()
     return [str(step) for step in selector] if is_list(selector) else ()
 
 
