@@ -53,8 +53,7 @@ class WorkflowRun(models.Model):
         ordering = ("-created_at", "-run_id")
         indexes = [
             models.Index(fields=["app", "triggered_from", "-created_at", "-run"], name="workflow_run_list"),
-            models.Index(fields=["app", "-created_at", "-run"], condition=LOGGED, name="workflow_run_logged"),
-            models.Index(fields=["created_at"], name="workflow_run_age"),
+            models.Index(fields=["app", "-created_at", "-run", "triggered_from"], name="workflow_run_of_app"),
         ]
 
     def __str__(self) -> str:

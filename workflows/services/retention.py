@@ -14,7 +14,7 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import Q, QuerySet
 
-from apps.models import Run, RunStatus
+from apps.models import App, Run, RunStatus
 from difyproj.kernel import clock
 from workflows.models import NodeExecution, RunEventRow, WorkflowRun
 
@@ -33,7 +33,8 @@ def forget_boundaries() -> int:
 def forget_runs() -> int:
     """Runs older than ``WORKFLOW_LOG_RETENTION_DAYS`` with their traces; 0 keeps them. What still waits for people stays."""
     before = _log_limit()
-    return sum(_forget(batch) for batch in _ended(before)) if before else 0
+    apps = App.objects.values_list("pk", flat=True) if before else ()
+    return sum(_forget(batch) for app_id in list(apps) for batch in _ended(app_id, before))
 
 
 def forget_single_steps() -> int:
@@ -54,19 +55,19 @@ def _log_limit() -> datetime | None:
     return clock.now() - timedelta(days=days) if days else None
 
 
-def _ended(before: datetime) -> Iterator[list[UUID]]:
-    """The ids of runs from before that moment that are over, oldest first; each batch once, whatever became of it.
+def _ended(app_id: UUID, before: datetime | None) -> Iterator[list[UUID]]:
+    """The ids of the app's runs from before that moment that are over, oldest first; each batch once, whatever became of it.
 
     A batch has about as many steps as rows may go at once, and at least one run.
     """
-    rows = WorkflowRun.objects.filter(created_at__lt=before).exclude(run__status__in=UNFINISHED)
+    rows = WorkflowRun.objects.filter(app_id=app_id, created_at__lt=before).exclude(run__status__in=UNFINISHED)
     rows, after = rows.order_by("created_at", "run_id"), Q()
     while found := list(rows.filter(after).values_list("created_at", "run_id", "total_steps")[:RUNS_AT_ONCE]):
         totals = accumulate(steps for _, _, steps in found)
         batch = found[: max(1, sum(total <= ROWS_AT_ONCE for total in totals))]
         yield [run_id for _, run_id, _ in batch]
         moment, last, _ = batch[-1]
-        after = Q(created_at__gt=moment) | Q(created_at=moment, run_id__gt=last)
+        after = Q(created_at__gte=moment) & (Q(created_at__gt=moment) | Q(run_id__gt=last))
 
 
 def _forget(run_ids: list[UUID]) -> int:

@@ -20,6 +20,8 @@ from workflows.models import NodeExecution, Workflow, WorkflowRun
 
 # What lists do not show, and what can be large.
 LARGE: Final = ("graph", "inputs", "outputs", "run__config_override")
+# What the door keeps in an execution's metadata to make its events again.
+INNER: Final = frozenset({"usage", "place"})
 
 
 class RunNotFound(NotFound):
@@ -44,7 +46,7 @@ def window(
     if last_id:
         last = get(app, last_id)
         moment = last.created_at if column == "created_at" else last.run.created_at
-        rows = rows.filter(Q(**{f"{column}__lt": moment}) | Q(**{column: moment, "run_id__lt": last.run_id}))
+        rows = rows.filter(Q(**{f"{column}__lt": moment}) | Q(run_id__lt=last.run_id), **{f"{column}__lte": moment})
     found = rows.select_related("run__end_user").defer(*LARGE).order_by(f"-{column}", "-run_id")
     return window_of(found, limit=limit)
 
@@ -89,6 +91,16 @@ def last_execution(app: App, *, workflow_id: UUID, node_id: str) -> NodeExecutio
     if found is None:
         raise NodeExecutionNotFound
     return found
+
+
+def shown_metadata(row: NodeExecution) -> dict[str, Any]:
+    """What an execution tells of itself beside its values: what it cost, where in a container it stood."""
+    told = {name: value for name, value in row.metadata.items() if name not in INNER}
+    if row.total_price is not None:
+        told |= {"total_tokens": row.total_tokens, "total_price": float(row.total_price), "currency": row.currency}
+    if row.container_id:
+        told |= {f"{row.container_kind}_id": row.container_id, f"{row.container_kind}_index": row.round}
+    return told
 
 
 def messages_of(rows: Iterable[WorkflowRun]) -> dict[UUID, tuple[UUID, UUID]]:
