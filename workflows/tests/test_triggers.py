@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from typing import Any
 
 import pytest
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, connection, transaction
 
 from accounts.services import data_keys
 from apps.models import App, AppStatus
 from difyproj.infra.models import AuditEntry
-from difyproj.kernel import ids
+from difyproj.kernel import clock, ids
 from difyproj.kernel.errors import NotFound
 from difyproj.testing.cast import Cast, Person
 from workflows.models import Trigger, Workflow
@@ -19,6 +21,9 @@ from workflows.services import triggers
 from .rows import graph_app, with_nodes
 
 HOOK: dict[str, Any] = {"type": "trigger-webhook", "title": "Hook", "method": "post"}
+TICK: dict[str, Any] = {
+    "type": "trigger-schedule", "title": "Tick", "mode": "cron", "cron_expression": "*/5 * * * *", "timezone": "UTC",
+}  # fmt: skip
 
 
 def follow(app: App, **nodes: dict[str, Any]) -> list[Trigger]:
@@ -59,8 +64,8 @@ def test_an_address_outlives_every_publication(alice: Person) -> None:
 def test_a_node_that_became_another_kind_is_another_trigger(alice: Person) -> None:
     app = graph_app(alice)
     (hook,) = follow(app, node=HOOK)
-    (clock,) = follow(app, node={"type": "trigger-schedule", "title": "Daily"})
-    assert clock.pk != hook.pk
+    (tick,) = follow(app, node=TICK)
+    assert tick.pk != hook.pk
     assert (triggers.of_node(app, "node").kind, triggers.of_node(app, "node").token) == ("schedule", None)
 
 
@@ -118,3 +123,38 @@ def test_one_node_has_one_trigger(alice: Person) -> None:
     row = hooked(alice)
     with pytest.raises(IntegrityError), transaction.atomic():
         Trigger.objects.create(tenant=row.tenant, app=row.app, node_id="hook", kind="webhook")
+
+
+def due(person: Person, *, ago: float = 1.0, **fields: Any) -> Trigger:
+    """A schedule whose tick was so many seconds ago."""
+    (row,) = follow(graph_app(person), tick=TICK)
+    Trigger.objects.filter(pk=row.pk).update(next_at=clock.now() - timedelta(seconds=ago), **fields)
+    return row
+
+
+def claimed(number: int = 0) -> list[Trigger]:
+    try:
+        return triggers.claim_due()
+    finally:
+        connection.close()
+
+
+def test_each_tick_is_claimed_once_however_many_ask(alice: Person) -> None:
+    rows = {due(alice).pk for _ in range(3)}
+    with ThreadPoolExecutor(4) as threads:
+        found = [row.pk for made in threads.map(claimed, range(8)) for row in made]
+    assert len(found) == 3
+    assert set(found) == rows
+    assert triggers.claim_due() == []
+    assert Trigger.objects.filter(last_at__isnull=False).count() == 3
+
+
+def test_what_is_not_due_or_switched_off_or_removed_is_not_claimed(alice: Person) -> None:
+    due(alice, ago=-60)
+    due(alice, enabled=False)
+    removed = due(alice)
+    App.objects.filter(pk=removed.app_id).update(status=AppStatus.REMOVED)
+    assert triggers.claim_due() == []
+    first, second = due(alice, ago=60), due(alice, ago=30)
+    assert [row.pk for row in triggers.claim_due(limit=1)] == [first.pk]
+    assert [(row.pk, row.app.tenant_id) for row in triggers.claim_due()] == [(second.pk, alice.tenant.pk)]
