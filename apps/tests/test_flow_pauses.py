@@ -22,7 +22,7 @@ from workflows.models import HumanInputForm, NodeExecution
 from .flows import answer, ask, edge, end, llm, make_flow, names, node, start
 from .restart import lose_logs
 from .test_flow_crashes import die, until_over
-from .test_flow_transcripts import FOLDER, note_rows
+from .test_flow_transcripts import FOLDER, note_rows, ordered
 
 
 @pytest.fixture(autouse=True)
@@ -75,7 +75,7 @@ async def test_a_run_waits_for_a_person_and_goes_on(house: Served, mode: str) ->
     assert (run.status, run.process_id, run.last_event_id) == (RunStatus.PAUSED, None, heard[-1][0])
     await lose_logs()
     again = await asked.records()
-    assert [(number, record) for number, record in again if record["event"] != "message"] == heard
+    assert [one for one in again if one[1]["event"] != "message"] == heard
     await submit(token_of(heard))
     await until_over(asked.run_id)
     rest = await asked.records(after=heard[-1][0])
@@ -85,7 +85,7 @@ async def test_a_run_waits_for_a_person_and_goes_on(house: Served, mode: str) ->
     with pytest.raises(HumanInputFormSubmitted):
         await submit(token_of(heard))
     for number, record in [*heard, *rest]:
-        told.add(frame(number, hidden(record)))
+        told.add(frame(number, ordered(hidden(record))))
     await note_rows(told, asked)
     told.check(FOLDER / f"{mode.replace('advanced-chat', 'chatflow')}_human_input.txt")
 
