@@ -35,7 +35,7 @@ async def aclose() -> None:
 @cache
 def _sandbox() -> Sandbox:
     bounds = Bounds(seconds=settings.SANDBOX_SECONDS, memory=settings.SANDBOX_MEMORY_MB * 1024**2)
-    return Sandbox(_walls(), size=settings.SANDBOX_WORKERS, bounds=bounds)
+    return Sandbox(_walls(), size=settings.SANDBOX_WORKERS, bounds=bounds, requests=settings.SANDBOX_REQUESTS)
 
 
 def _walls() -> Walls:

@@ -10,9 +10,10 @@ from typing import Any, Final
 from difyproj.kernel.errors import InvalidParam
 from workflows.engine.ports import CodeExecutionError
 
+from .exchanges import Exchanges
 from .programs import TEMPLATE, Bounds, Program
 from .walls import Walls
-from .workers import WorkerDied, Workers
+from .workers import Answer, WorkerDied, Workers
 
 LONGEST_TOLD: Final = 2000
 LARGEST_REQUEST: Final = 32 * 1024**2
@@ -35,9 +36,13 @@ UNKNOWN: Final = frozenset(
 
 
 class Sandbox:
-    """The port's adapter. ``size`` workers of each program at most; none before the first call."""
+    """The port's adapter. ``size`` workers of each program at most; none before the first call.
 
-    def __init__(self, walls: Walls, *, size: int, bounds: Bounds) -> None:
+    With ``requests`` Python has a module of that name, whose exchanges this process does.
+    """
+
+    def __init__(self, walls: Walls, *, size: int, bounds: Bounds, requests: bool = False) -> None:
+        self._requests = requests
         self._languages, self._bounds = walls.languages, bounds
         programs = [(program, bounds) for row in self._languages.values() for program in row]
         programs.append((TEMPLATE, TEMPLATE_BOUNDS))
@@ -49,10 +54,11 @@ class Sandbox:
         if language not in self._languages:
             known = ", ".join(self._languages)
             raise InvalidParam(f"The language {language} is not known. Known: {known}.", params="code_language")
-        kind, told = "", ""
+        kind, told, exchanges = "", "", Exchanges()
+        request = {"code": code, "inputs": inputs, "requests": self._requests}
         for program in self._languages[language]:
-            kind, told = await self._ask(program, {"code": code, "inputs": inputs}, self._bounds)
-            if kind not in UNKNOWN:
+            kind, told = await self._ask(program, request, self._bounds, exchanges.answer if self._requests else None)
+            if kind not in UNKNOWN or exchanges.count:
                 break
         if kind:
             raise CodeExecutionError(told)
@@ -64,7 +70,9 @@ class Sandbox:
             raise InvalidParam(f"The template could not be rendered. {told}")
         return told
 
-    async def _ask(self, program: Program, request: Mapping[str, Any], bounds: Bounds) -> tuple[str, str]:
+    async def _ask(
+        self, program: Program, request: Mapping[str, Any], bounds: Bounds, answer: Answer | None = None
+    ) -> tuple[str, str]:
         """The type of the error, or nothing; and the error's text, or what came out."""
         try:
             asked = json.dumps(request, default=str).encode()
@@ -73,7 +81,7 @@ class Sandbox:
         if len(asked) > LARGEST_REQUEST:
             return "ValueError", f"The variables have more than {LARGEST_REQUEST} bytes."
         try:
-            head, body = await self._workers[program.name].ask(asked, seconds=bounds.seconds)
+            head, body = await self._workers[program.name].ask(asked, seconds=bounds.seconds, answer=answer)
         except TimeoutError:
             return "TimeoutError", "It took too long."
         except WorkerDied:

@@ -10,7 +10,7 @@ import signal
 import socket
 import struct
 import subprocess
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, Final
 from weakref import WeakKeyDictionary
@@ -27,6 +27,8 @@ START_SECONDS, WAIT_SECONDS, GRACE_SECONDS, END_SECONDS = 30.0, 60.0, 1.5, 5.0
 IDLE_SECONDS: Final = 120.0
 
 Head = Mapping[str, Any]
+# Does what a worker asks for in the middle of a request: the wish and its body in, the reply out.
+Answer = Callable[[Mapping[str, Any], bytes], Awaitable[bytes]]
 
 
 class WorkerDied(Exception):
@@ -101,6 +103,16 @@ class Worker:
             os.killpg(self.process.pid, signal.SIGKILL)
 
 
+async def _answered(limit: asyncio.Timeout, answer: Answer | None, wish: Mapping[str, Any], body: bytes) -> bytes:
+    if answer is None:
+        raise WorkerDied
+    began, until = asyncio.get_running_loop().time(), limit.when()
+    limit.reschedule(None)
+    reply = await answer(wish, body)
+    limit.reschedule((until or began) + asyncio.get_running_loop().time() - began)
+    return reply
+
+
 class Workers:
     """At most ``size`` workers of one program, started when they are needed and kept for the next request."""
 
@@ -111,8 +123,11 @@ class Workers:
         self._watching: asyncio.AbstractEventLoop | None = None
         self._gates: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Semaphore] = WeakKeyDictionary()
 
-    async def ask(self, request: bytes, *, seconds: float) -> tuple[Head, bytes]:
-        """One reply. Raises WorkerDied, TimeoutError after ``seconds`` and some grace, ServiceUnavailable when none is free."""
+    async def ask(self, request: bytes, *, seconds: float, answer: Answer | None = None) -> tuple[Head, bytes]:
+        """One reply; ``seconds`` do not count while ``answer`` is at work.
+
+        Raises WorkerDied, TimeoutError after ``seconds`` and some grace, and ServiceUnavailable when no worker comes free.
+        """
         gate = self._gates.setdefault(asyncio.get_running_loop(), asyncio.Semaphore(self._size))
         try:
             async with asyncio.timeout(WAIT_SECONDS):
@@ -120,16 +135,18 @@ class Workers:
         except TimeoutError as error:
             raise ServiceUnavailable("All workers of the sandbox are busy.", retry_after=WAIT_SECONDS) from error
         try:
-            return await self._ask(request, seconds)
+            return await self._ask(request, seconds, answer)
         finally:
             gate.release()
 
-    async def _ask(self, request: bytes, seconds: float) -> tuple[Head, bytes]:
+    async def _ask(self, request: bytes, seconds: float, answer: Answer | None) -> tuple[Head, bytes]:
         worker = self._warm() or await self._begin()
         keep = False
         try:
-            async with asyncio.timeout(seconds + GRACE_SECONDS):
+            async with asyncio.timeout(seconds + GRACE_SECONDS) as limit:
                 head, body = await worker.ask(request)
+                while (wish := head.get("ask")) is not None:
+                    head, body = await worker.ask(await _answered(limit, answer, wish, body))
             keep = not head.get("last")
             return head, body
         finally:

@@ -19,11 +19,11 @@ BOUNDS: Final = Bounds(seconds=SECONDS, memory=64 * 1024**2)
 
 
 @contextmanager
-def sandbox_behind(name: str, *, size: int = 2, bounds: Bounds = BOUNDS) -> Iterator[Sandbox]:
+def sandbox_behind(name: str, *, size: int = 2, bounds: Bounds = BOUNDS, requests: bool = False) -> Iterator[Sandbox]:
     """Skips the test where the machine cannot have these walls."""
     if reason := _refusal(name):
         pytest.skip(f"No {name} walls here: {reason}")
-    sandbox = Sandbox(WALLS.get(name)(), size=size, bounds=bounds)
+    sandbox = Sandbox(WALLS.get(name)(), size=size, bounds=bounds, requests=requests)
     yield sandbox
     asyncio.run(sandbox.aclose())
 

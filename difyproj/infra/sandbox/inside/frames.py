@@ -36,6 +36,17 @@ def serve(answer: Callable[[dict[str, Any]], str], *, most_memory: int) -> None:
         _send({**head, "last": calls >= MOST_CALLS or _memory() > room}, body)
 
 
+def ask(head: Mapping[str, Any], body: bytes) -> tuple[dict[str, Any], bytes]:
+    """In the middle of a request: something that only the other end can do, and what it answers."""
+    _send({"ask": head}, body)
+    length = _read(LENGTH.size)
+    told = _read(*LENGTH.unpack(length)) if length else None
+    if told is None:
+        raise OSError("The other end is gone.")
+    first, _, rest = told.partition(b"\n")
+    return json.loads(first), rest
+
+
 def limits() -> dict[str, Any]:
     """What the process was started with."""
     found: dict[str, Any] = json.loads(sys.argv[1])

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import pydantic_monty as monty
 
-from . import confinement
+from . import confinement, requests
 from .frames import Refused, limits, serve
 
 FILES: Final = 64
@@ -35,8 +35,9 @@ def answer(pool: monty.Monty, asked: dict[str, Any], seconds: float, memory: int
         "max_recursion_depth": RECURSION,
     }
     printed = monty.CollectString(PRINT_BYTES)
+    modules = {"requests": requests.module} if asked.get("requests") else {}
     try:
-        with pool.checkout(limits=bounds) as session:
+        with pool.checkout(limits=bounds, external_modules=modules) as session:
             session.feed_run(PRELUDE)
             told: str = session.feed_run(asked["code"] + CALL, inputs={"__inputs": asked["inputs"]}, print_callback=printed)
     except monty.MontyCrashedError as error:
@@ -49,7 +50,7 @@ def answer(pool: monty.Monty, asked: dict[str, Any], seconds: float, memory: int
 def _explained(error: monty.MontyError, lines: int) -> tuple[str, str]:
     """The error's type, and its text with the line of the author's code."""
     kind = type(error.exception()).__name__
-    if kind == "TimeoutError":
+    if kind == "TimeoutError" and "limit exceeded" in str(error):
         return kind, "The code took too long."
     if kind == "MemoryError":
         return kind, "The code needs too much memory."
