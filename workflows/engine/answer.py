@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from itertools import islice
 
 from .events import RunEvent, TextChunk
@@ -22,13 +23,15 @@ Said = TextChunk | TextWithdrawn
 
 
 class _Answer:
-    """Progress through one template: ``position`` is the segment whose turn it is. ``gates`` are the nodes that must be decided
-    before it is active, ``behind`` the answers that speak before it."""
+    """Progress through one template: ``position`` is the segment whose turn it is, ``said`` the pieces that were sent and
+    ``mark`` how many of them before that segment. ``gates`` are the nodes that must be decided before the answer is active,
+    ``behind`` the answers that speak before it."""
 
     def __init__(self, node_id: str, template: Template, gates: int, behind: int) -> None:
         self.node_id, self.template, self.gates, self.behind = node_id, template, gates, behind
         self.segments = template.segments
-        self.position = 0
+        self.position = self.mark = 0
+        self.said: list[str] = []
         self.values: dict[Selector, str] = {}
 
     @property
@@ -61,21 +64,23 @@ class AnswerStream:
         self._wanted = {selector for answer in bound.answers.values() for selector in answer.selectors}
         self._active: list[_Answer] = []
         self._floor: _Answer | None = None
+        self._spoke: list[_Answer] = []
         # What the answers that may speak next wait for, and what came for segments whose turn has not come.
         self._awaited: dict[Selector, _Answer] = {}
         self._kept: dict[Selector, list[TextChunk]] = {}
         self._spoken: set[Selector] = set()
-        self._length = 0
         # As sets of bits: the nodes that are decided, of which ``seen`` were counted, and the answers that are over.
         self._seen, self._decided, self._over = 0, 0, 0
+
+    @property
+    def text(self) -> str:
+        """All that was said and not withdrawn."""
+        return "".join(piece for answer in self._spoke for piece in answer.said)
 
     def feed(self, node_id: str, variable: str, text: str) -> TextChunk | None:
         """A running node wrote ``text``: the chunk to send now, or None when its turn has not come (or never will)."""
         key = (node_id, variable)
         if key in self._awaited:
-            if key in self._spoken:
-                self._length += len(text)
-                return TextChunk(text, key)
             return self._say(key, TextChunk(text, key))
         if key in self._wanted:
             self._kept.setdefault(key, []).append(TextChunk(text, key))
@@ -87,8 +92,7 @@ class AnswerStream:
         if key not in self._awaited and self._kept.get(key) and isinstance(said, TextWithdrawn):
             self._kept[key] = _shortened(self._kept[key], said.length)
         elif isinstance(said, TextWithdrawn):
-            self._length -= said.length
-            return said
+            return self._take_back(key[0], said)
         elif key in self._awaited:
             return self._say(key, said)
         else:
@@ -100,11 +104,12 @@ class AnswerStream:
         for key in [key for key in self._kept if key[0] == node_id and len(key) > 1]:
             del self._kept[key]
         turn = self._floor.turn if self._floor is not None else None
-        if turn is None or turn[0] != node_id or turn not in self._spoken or len(turn) < 2:
+        if self._floor is None or turn is None or turn[0] != node_id or turn not in self._spoken or len(turn) < 2:
             return None
-        length, self._length = self._length, 0
         self._spoken.discard(turn)
-        return TextWithdrawn(length)
+        length = sum(map(len, self._floor.said[self._floor.mark :]))
+        del self._floor.said[self._floor.mark :]
+        return TextWithdrawn(length) if length else None
 
     def advance(self) -> list[TextChunk]:
         """Everything that may be sent now that a node has ended."""
@@ -114,10 +119,10 @@ class AnswerStream:
             current = self._floor or next((each for each in self._active if self._can_speak(each)), None)
             if current is None:
                 break
-            self._floor = current
+            self._give_floor(current)
             while not current.done and self._speak(current, chunks):
                 current.position += 1
-                self._length = 0
+                current.mark = len(current.said)
             if not current.done:
                 break
             self._active.remove(current)
@@ -137,6 +142,22 @@ class AnswerStream:
                 left = answer.segments[answer.position :]
                 answer.values = {each: self._text(answer, each) for each in left if not isinstance(each, str)}
         return self.advance()
+
+    def restore(self, told: Mapping[str, str]) -> list[TextChunk]:
+        """Answers had run and said what ``told`` holds by node, whatever their variables hold now. Gives all that was said."""
+        for answer in self._spoke:
+            if answer.node_id in told:
+                answer.said[:] = [told[answer.node_id]]
+        for answer in self._active:
+            if answer.node_id in told and answer is not self._floor:
+                answer.segments = (told[answer.node_id],)
+        texts = ((answer.node_id, "".join(answer.said)) for answer in self._spoke)
+        return [TextChunk(text, (name, "answer")) for name, text in texts if text]
+
+    def _give_floor(self, answer: _Answer) -> None:
+        if self._floor is not answer:
+            self._floor = answer
+            self._spoke.append(answer)
 
     def _activate(self) -> None:
         known = self._frontier.decided
@@ -169,33 +190,45 @@ class AnswerStream:
         """Send the segment whose turn it is; False when it is not complete yet."""
         segment = answer.segments[answer.position]
         if isinstance(segment, str):
-            chunks.append(TextChunk(segment, (answer.node_id, "answer")))
+            chunks += _sent(answer, TextChunk(segment, (answer.node_id, "answer")))
             return True
         complete = self._is_complete(answer, segment)
-        kept = self._kept.pop(segment, None)
+        kept = self._kept.pop(segment, ())
         if len(segment) == 1:
-            chunks += kept or ()
-            self._length += sum(len(chunk.text) for chunk in kept or ())
+            for chunk in kept:
+                chunks += _sent(answer, chunk)
         elif not complete:
             if kept:
-                chunks.append(self._say(segment, TextChunk("".join(chunk.text for chunk in kept), segment)))
+                self._spoken.add(segment)
+                chunks += _sent(answer, TextChunk("".join(chunk.text for chunk in kept), segment))
         elif segment in self._spoken:
             self._spoken.discard(segment)
         elif text := answer.values[segment] if segment in answer.values else self._text(answer, segment):
-            chunks.append(TextChunk(text, segment))
+            chunks += _sent(answer, TextChunk(text, segment))
         return complete
 
     def _say(self, key: Selector, chunk: TextChunk) -> TextChunk:
         """``chunk`` is sent while its segment is not complete."""
         if self._floor is None:
-            self._floor = self._awaited[key]
-            self._awaited = {key: self._floor}
+            self._give_floor(self._awaited[key])
+            self._awaited = {key: self._awaited[key]}
         self._spoken.add(key)
-        self._length += len(chunk.text)
+        self._awaited[key].said.append(chunk.text)
         return chunk
+
+    def _take_back(self, container: str, withdrawn: TextWithdrawn) -> TextWithdrawn:
+        """The end of what was said inside a container does not count; nobody has spoken since."""
+        answer = next(answer for answer in reversed(self._spoke) if answer.node_id == container)
+        answer.said[:] = ["".join(answer.said)[: -withdrawn.length]]
+        return withdrawn
 
     def _text(self, answer: _Answer, segment: Selector) -> str:
         return "" if len(segment) == 1 else answer.template.show(segment, self._pool, to_markdown)
+
+
+def _sent(answer: _Answer, chunk: TextChunk) -> list[TextChunk]:
+    answer.said.append(chunk.text)
+    return [chunk]
 
 
 def _shortened(chunks: list[TextChunk], length: int) -> list[TextChunk]:

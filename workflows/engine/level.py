@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any, Final
@@ -12,7 +12,7 @@ from difyproj.kernel.errors import DomainError
 from difyproj.kernel.ids import new_id
 
 from .answer import AnswerStream, Said, TextWithdrawn
-from .events import ContainerFinished, Events, NodeRetried, Place, RunEvent, TextChunk, TextReplaced
+from .events import ContainerFinished, Events, NodeFinished, NodeRetried, Place, RunEvent, TextChunk, TextReplaced
 from .execution import Execution, Failed, Outcome
 from .fan import Fan
 from .frontier import Frontier
@@ -53,7 +53,6 @@ class Level:
         self._frontier = Frontier(bound)
         self._answers = AnswerStream(bound, pool, self._frontier)
         self._running: dict[str, Execution] = {}
-        self._text: list[str] = []
         self.outputs: dict[str, Any] = {}
         self.waiting: list[tuple[Execution, Waiting]] = []
         self.error: DomainError | None = None
@@ -64,11 +63,11 @@ class Level:
     @property
     def text(self) -> str:
         """What was said, as readers see it in the end."""
-        return "".join(self._text)
+        return self._answers.text
 
-    def replay(self) -> list[RunEvent]:
+    def replay(self) -> Sequence[RunEvent]:
         """Do again, without running anything, what an earlier process finished here; the text that comes of it."""
-        past, said = self._around.past, list[RunEvent]()
+        past, told = self._around.past, dict[str, str]()
         for event in past.at(self._place):
             name = event.node_id
             if name not in self._bound.classes:
@@ -78,20 +77,30 @@ class Level:
             if event.status == "failed":
                 self.error, self.failed_node = DomainError(event.error), name
                 break
-            if name in self._bound.answers:
-                said += self._before(name)
-                said += self._said_inside(name)
+            self._recall_text(event, told)
             for each in event.assigned:
                 self._pool.set(each.scope, each.name, each.value)
-            usage = event.usage
-            said += self._settle(name, Done(event.outputs or {}, usage=usage, handle=event.handle))
+            self._settle(name, Done(event.outputs or {}, usage=event.usage, handle=event.handle))
         for form in past.waiting if self._place is None else ():
             self._frontier.ready.pop(form.node_id, None)
-        return said
+        return self._answers.restore(told)
+
+    def _recall_text(self, event: NodeFinished, told: dict[str, str]) -> None:
+        """A node that is finished may have been an answer, or have had some inside."""
+        name = event.node_id
+        if name in self._bound.inside:
+            inside = [each for each in self._around.past.inside(name, self._place) if each.node_id in self._bound.repliers]
+            for each in inside:
+                self._answers.pass_on(name, TextChunk(_text_of(each), (each.node_id, "answer")))
+            self.replied = self.replied or bool(inside)
+        elif name in self._bound.answers:
+            self._answers.freeze(name)
+            if name in self._bound.repliers:
+                told[name] = _text_of(event)
 
     async def events(self) -> Events:
         """What happens until nothing is left that could run, or a node fails. Whoever was running then is stopped."""
-        ready, running, width = self._frontier.ready, self._running, self._around.limits.width
+        ready, running, width = self._frontier.ready, self._running, max(self._around.limits.width, 1)
         fan: Fan[Execution, Outcome] | None = None
         try:
             while self.error is None and (ready or running):
@@ -169,23 +178,19 @@ class Level:
         return self._around.deadline.error() if self._around.deadline.passed else None
 
     def _opening(self, execution: Execution) -> list[RunEvent]:
+        """What comes before a node's own events: an answer says what is left of it."""
         name = execution.spec.id
-        opening = self._before(name) if name in self._bound.answers else []
+        opening: list[RunEvent] = []
+        if name in self._bound.answers and name not in self._bound.inside:
+            opening += self._answers.freeze(name)
         return opening if execution.begun else [*opening, execution.started()]
-
-    def _before(self, node_id: str) -> list[RunEvent]:
-        """An answer says what is left of it before it begins itself."""
-        return [] if node_id in self._bound.inside else self._say(self._answers.freeze(node_id))
 
     def _take(self, execution: Execution, output: Outcome) -> Sequence[RunEvent]:
         """What readers are told of one thing that a running node gave."""
         name = execution.spec.id
         if isinstance(output, NodeText):
             chunk = self._answers.feed(name, output.variable, output.text)
-            if chunk is None:
-                return ()
-            self._text.append(chunk.text)
-            return (chunk,)
+            return () if chunk is None else (chunk,)
         if isinstance(output, Done):
             del self._running[name]
             if output.usage is not None:
@@ -201,14 +206,14 @@ class Level:
         if isinstance(output, _SAID):
             self.replied = True
             passed = self._answers.pass_on(name, output)
-            return () if passed is None else self._say((passed,))
+            return () if passed is None else (self._told(passed),)
         if isinstance(output, NodeRetried) and output.node_id == name:
             return [*self._withdraw(name), output]
         if isinstance(output, ContainerFinished):
             self.tokens += output.total_tokens
         return (output,)
 
-    def _settle(self, node_id: str, done: Done) -> list[RunEvent]:
+    def _settle(self, node_id: str, done: Done) -> Sequence[RunEvent]:
         kind = self._bound.classes[node_id]
         self._pool.add(node_id, done.outputs)
         self._frontier.settle(node_id, done.handle)
@@ -216,7 +221,7 @@ class Level:
         self.tokens += 0 if done.usage is None else done.usage.total_tokens
         if node_id in self._bound.answers and node_id not in self._bound.inside:
             self._merge(done.outputs, replies=kind.replies)
-        return self._say(self._answers.advance())
+        return self._answers.advance()
 
     def _merge(self, outputs: Mapping[str, Any], *, replies: bool) -> None:
         if not replies:
@@ -238,31 +243,17 @@ class Level:
 
     def _withdraw(self, node_id: str) -> list[RunEvent]:
         withdrawn = self._answers.withdraw(node_id)
-        return [] if withdrawn is None else self._say((withdrawn,))
+        return [] if withdrawn is None else [self._told(withdrawn)]
 
-    def _say(self, said: Iterable[Said]) -> list[RunEvent]:
-        events: list[RunEvent] = []
-        for each in said:
-            if isinstance(each, TextChunk):
-                self._text.append(each.text)
-                events.append(each)
-            elif each.length:
-                self._text[:] = [self.text[: -each.length]]
-                events.append(each if self._place is not None else TextReplaced(self._text[0], "retry"))
-        return events
+    def _told(self, said: Said) -> RunEvent:
+        """As readers are told: around a container only its own walk knows which text remains."""
+        if isinstance(said, TextChunk) or self._place is not None:
+            return said
+        return TextReplaced(self.text, "retry")
 
-    def _said_inside(self, container: str) -> list[RunEvent]:
-        """What the answers inside a finished container had said."""
-        if container not in self._bound.inside:
-            return []
-        said: list[RunEvent] = []
-        for event in self._around.past.inside(container, self._place):
-            text = (event.outputs or {}).get("answer") if event.node_id in self._bound.repliers else None
-            if text:
-                self.replied = True
-                passed = self._answers.pass_on(container, TextChunk(text, (event.node_id, "answer")))
-                said += [] if passed is None else self._say((passed,))
-        return said
+
+def _text_of(answered: NodeFinished) -> str:
+    return str((answered.outputs or {}).get("answer", ""))
 
 
 class Rounds:
@@ -272,13 +263,18 @@ class Rounds:
         self._around, self._bound, self._container = around, bound, container
         self.place = place
 
+    def was_begun(self, index: int) -> bool:
+        return self._at(index) in self._around.past.places
+
     async def round(self, pool: VariablePool, index: int) -> Events:
-        place = Place(self._container.id, self._container.type, index, self.place)
         pool.forget(self._bound.classes)
-        level = Level(self._around, self._bound, pool, place)
+        level = Level(self._around, self._bound, pool, self._at(index))
         for event in level.replay():
             yield event
         async with aclosing(level.events()) as events:
             async for event in events:
                 yield event
         yield RoundFinished(level.error, level.broke, level.steps, level.tokens)
+
+    def _at(self, index: int) -> Place:
+        return Place(self._container.id, self._container.type, index, self.place)

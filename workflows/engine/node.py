@@ -125,6 +125,9 @@ class Children(Protocol):
 
     place: Place | None
 
+    def was_begun(self, index: int) -> bool:
+        """True when an earlier process had come to round ``index``: so the rounds before it were not the last."""
+
     def round(self, pool: VariablePool, index: int) -> Events:
         """The events of round ``index`` (from 0), in the end one RoundFinished. What an earlier process finished is not run
         again."""

@@ -30,6 +30,7 @@ _ENDED = frozenset({"succeeded", "exception", "failed"})
 class Past:
     """``finished`` holds the ends of nodes, in order; ``begun`` the execution ids of those that have no end; ``answers`` what
     people answered, by node; ``waiting`` the forms that still wait; ``announced`` the other boundary events that were shown.
+    ``places`` are those in which something was begun.
     """
 
     finished: Sequence[NodeFinished] = ()
@@ -37,6 +38,7 @@ class Past:
     answers: Mapping[str, FormAnswer] = field(default_factory=dict)
     waiting: Sequence[HumanInputRequired] = ()
     announced: Collection[RunEvent] = ()
+    places: set[Place | None] = field(default_factory=set)
     _at: dict[Place | None, list[NodeFinished]] = field(default_factory=dict)
     _told: set[tuple[object, ...] | None] = field(default_factory=set)
 
@@ -48,6 +50,7 @@ class Past:
         self.begun = {key: name for key, name in self.begun.items() if key not in done}
         for event in self.finished:
             self._at.setdefault(event.place, []).append(event)
+        self.places = {*self._at, *(place for _, place in self.begun)}
         self._told = {_identity(event) for event in self.announced} - {None}
 
     def at(self, place: Place | None) -> Sequence[NodeFinished]:

@@ -109,7 +109,7 @@ class _Rounds:
         return {"completed_reason": reason, "loop_variable_map": dict(self._variables)}
 
     async def events(self) -> Events:
-        self._broke = self._holds_already()
+        self._broke = not self._children.was_begun(0) and self._holds_already()
         for index in range(self._ctx.data.loop_count):
             if self._broke or self.error is not None:
                 return
@@ -131,11 +131,12 @@ class _Rounds:
         self.container.add(index, end)
         self._variables[str(index)] = self._values()
         self.error = end.error
-        if self.error is None:
-            try:
-                self._broke = end.broke or self._holds()
-            except DomainError as error:
-                self.error = error
+        if self.error is not None or self._children.was_begun(index + 1):
+            return
+        try:
+            self._broke = end.broke or self._holds()
+        except DomainError as error:
+            self.error = error
 
     def _values(self) -> dict[str, Any]:
         return {label: self._ctx.pool.get((self._ctx.node_id, label)) for label in self.labels}

@@ -41,6 +41,7 @@ from .graphs_inside import exported, iteration, loop
 INPUTS = {"items": ["a", "b", "c"], "n": 1}
 SAY_ALL = ("end", "answer", {"answer": "[{{#one.text#}}|{{#two.text#}}|{{#conversation.word#}}]"})
 COUNTED = {"items": [{"variable_selector": ["again", "num"], "operation": "+=", "input_type": "constant", "value": 1}]}
+COUNT_TURNS = {"items": [{"variable_selector": ["conversation", "n"], "operation": "+=", "input_type": "constant", "value": 1}]}
 NUMBER = {"label": "num", "var_type": "number", "value": 0}
 DEFAULT = {"error_strategy": "default-value", "default_value": [{"key": "text", "value": "instead"}]}
 
@@ -123,6 +124,20 @@ GRAPHS = {
         break_conditions=[{"variable_selector": ["again", "num"], "comparison_operator": "≥", "value": "3"}],
     ),
     "nested": _nested(),
+    "changing conversation": chain(
+        ("say", "answer", {"answer": "{{#conversation.word#}}, "}),
+        ("set", "act", {"assign": {"conversation.word": "new"}}),
+        ("one", "act", {}),
+        ("end", "answer", {"answer": "{{#conversation.word#}}"}),
+    ),
+    "loop until the conversation changed": loop(
+        ("say", "answer", {"answer": "{{#conversation.n#}} "}),
+        ("count", "assigner", COUNT_TURNS),
+        ("one", "act", {}),
+        after=[("end", "answer", {"answer": "{{#again.loop_round#}}"})],
+        loop_count=9,
+        break_conditions=[{"variable_selector": ["conversation", "n"], "comparison_operator": "≥", "value": "3"}],
+    ),
 }
 
 
@@ -133,6 +148,7 @@ class Known:
     finished: list[NodeFinished] = field(default_factory=list)
     begun: dict[tuple[str, Place | None], str] = field(default_factory=dict)
     announced: list[RunEvent] = field(default_factory=list)
+    conversation: dict[str, Any] = field(default_factory=dict)
 
     @classmethod
     def of(cls, events: Sequence[RunEvent]) -> Known:
@@ -140,6 +156,7 @@ class Known:
         for event in events:
             if isinstance(event, NodeFinished):
                 known.finished.append(event)
+                known.conversation |= {each.name: each.value for each in event.assigned if each.scope == "conversation"}
             elif isinstance(event, NodeStarted):
                 known.begun[event.node_id, event.place] = event.execution_id
             elif isinstance(event, BOUNDARIES):
@@ -147,18 +164,20 @@ class Known:
         return known
 
 
-def _pool() -> VariablePool:
-    return VariablePool({"inputs": INPUTS, "sys": {"query": "q"}, "conversation": {"word": "old"}})
+def _pool(kept: Known | None = None) -> VariablePool:
+    """With the variables of the conversation as they were kept."""
+    changed = kept.conversation if kept is not None else {}
+    return VariablePool({"inputs": INPUTS, "sys": {"query": "q"}, "conversation": {"word": "old", "n": 0, **changed}})
 
 
-async def _whole(tree: Graph, **more: Any) -> list[RunEvent]:
-    async with aclosing(run(tree, _pool(), scripted(), nodes=TYPES, **more)) as events:
+async def _whole(tree: Graph, kept: Known | None = None, **more: Any) -> list[RunEvent]:
+    async with aclosing(run(tree, _pool(kept), scripted(), nodes=TYPES, **more)) as events:
         return [event async for event in events]
 
 
 async def _resumed(tree: Graph, known: Known, state: RunState, **more: Any) -> list[RunEvent]:
     options = {"reason": "", "begun": known.begun, "finished": known.finished, "announced": known.announced, **more}
-    return await _whole(tree, state=state, **options)
+    return await _whole(tree, known, state=state, **options)
 
 
 def _boundaries(events: Sequence[RunEvent]) -> Counter[tuple[Any, ...]]:
@@ -209,7 +228,8 @@ async def test_the_text_after_a_cut_is_that_of_the_finished_nodes_and_grows_to_t
     for cut in _cuts(whole):
         acting.forget()
         state, known = RunState(), Known.of(whole[:cut])
-        stream = run(tree, _pool(), scripted(), nodes=TYPES, state=state, reason="", finished=known.finished, begun=known.begun)
+        past: dict[str, Any] = {"reason": "", "finished": known.finished, "begun": known.begun}
+        stream = run(tree, _pool(known), scripted(), nodes=TYPES, state=state, **past)
         kept, steps, spent = state.answer, state.steps, state.spent
         assert getattr(whole[-1], "answer", "").startswith(kept), f"cut at {cut}"
         assert steps == sum(isinstance(event, NodeStarted) for event in whole[:cut])
