@@ -61,6 +61,10 @@ def _same(source: Any, export: Any, path: str) -> bool:
     is_id = path.endswith(".id") and "_variables." in path
     if is_id and not _is_uuid(source):
         return _is_uuid(export)
+    if source is None and isinstance(export, Mapping) and all(value in EMPTY for value in export.values()):
+        return True  # null where a section belongs is an empty one
+    if source is None and path.endswith(".value"):
+        return not export  # and where a value belongs the type's zero
     return source == export or (source in EMPTY and export in EMPTY) or (source in EMPTY and path.startswith("app.icon"))
 
 

@@ -298,6 +298,16 @@ async def test_a_version_is_exported_by_its_id(crew: Crew) -> None:
         assert (await crew.bob.get(f"/apps/{made}/export", workflow_id=key)).status == 404
 
 
+async def test_what_somebody_clicked_in_the_editor_changes_no_export(crew: Crew) -> None:
+    made = (await taken(crew, text_of("old_workflow.yml")))["app_id"]
+    before = await export_of(crew, made)
+    draft = await Workflow.objects.aget(app_id=made)
+    for node in draft.graph["nodes"]:
+        node["selected"] = node["data"]["selected"] = True
+    await Workflow.objects.filter(pk=draft.pk).aupdate(graph=draft.graph)
+    assert await export_of(crew, made) == before
+
+
 async def test_an_agent_app_is_kept_though_it_cannot_run_yet(crew: Crew) -> None:
     made = (await taken(crew, text_of("agent_chat_clerk.yml")))["app_id"]
     row = await App.objects.aget(pk=made)

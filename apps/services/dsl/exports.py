@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from apps.dsl import plugins, withheld, writer
+from apps.dsl import checklist, plugins, withheld, writer
 from apps.dsl.document import EMOJI, EMOJI_BACKGROUND, GRAPH_MODES, Document, Flow, Leftovers, Looks, compose
 from apps.models import App, DslLeftovers
 from difyproj.kernel import ids
@@ -55,7 +55,7 @@ def _flow(app: App, include_secret: bool, workflow_id: str) -> Flow:
     if row is None:
         return Flow(graph=graphs.first(app.mode))
     return Flow(
-        graph=row.graph,
+        graph=checklist.graph(row.graph),
         features=row.features,
         environment_variables=environment.opened(row) if include_secret else row.environment_variables,
         conversation_variables=row.conversation_variables,
