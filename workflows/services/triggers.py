@@ -8,13 +8,15 @@ from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
+import msgspec
 from django.db import transaction
 
 from apps.models import App, AppStatus
 from difyproj.kernel import clock, ids
-from difyproj.kernel.errors import NotFound
+from difyproj.kernel.errors import InvalidParam, NotFound
 from difyproj.kernel.principal import Principal
 from workflows.models import Trigger, TriggerKind, Workflow
+from workflows.nodes.trigger_schedule import TriggerScheduleData, next_after
 
 from . import sealing
 
@@ -31,7 +33,10 @@ class TriggerNotFound(NotFound):
 
 @transaction.atomic
 def sync(app: App, workflow: Workflow) -> list[Trigger]:
-    """The app's triggers as the graph has them: new ones made, known ones kept with their address, others removed."""
+    """The app's triggers as the graph has them: new ones made, known ones kept with their address, others removed.
+
+    Raises InvalidParam naming node and field for a schedule that is none.
+    """
     known = {row.node_id: row for row in Trigger.objects.for_tenant(app.tenant_id).filter(app=app)}
     found = [_follow(app, known.pop(str(node["id"]), None), node) for node in _nodes(workflow.graph)]
     for row in known.values():
@@ -48,6 +53,14 @@ def of_node(app: App, node_id: str) -> Trigger:
     """Raises TriggerNotFound, also for a node that was not published yet."""
     found = Trigger.objects.for_tenant(app.tenant_id).filter(app=app, node_id=node_id).first()
     if found is None:
+        raise TriggerNotFound
+    return found
+
+
+def webhook(app: App, node_id: str) -> Trigger:
+    """The webhook of a node. Raises TriggerNotFound, also for a node of another kind."""
+    found = of_node(app, node_id)
+    if found.kind != TriggerKind.WEBHOOK:
         raise TriggerNotFound
     return found
 
@@ -96,7 +109,7 @@ def set_enabled(trigger: Trigger, *, enabled: bool) -> Trigger:
 def claim_due(*, now: datetime | None = None, limit: int = 100) -> list[Trigger]:
     """Schedules whose time has come, each tick for one caller only, however many ask.
 
-    Ticks that were missed while nobody asked fire once, together.
+    Ticks that were missed while nobody asked fire once, together. ``next_at`` of what is returned is the tick itself.
     """
     moment = now or clock.now()
     rows = Trigger.objects.ticking().filter(next_at__lte=moment, app__status=AppStatus.NORMAL).select_related("app", "tenant")
@@ -111,7 +124,7 @@ def note_run(trigger: Trigger, *, run_id: UUID | None, error: str = "") -> None:
 
 def _claim(row: Trigger, moment: datetime) -> bool:
     waiting = Trigger.objects.ticking().filter(pk=row.pk, next_at=row.next_at)
-    return waiting.update(next_at=_next(row, moment), last_at=moment) == 1
+    return waiting.update(next_at=_following(row, moment), last_at=moment) == 1
 
 
 def _nodes(graph: Mapping[str, Any]) -> list[Mapping[str, Any]]:
@@ -143,5 +156,22 @@ def _follow(app: App, row: Trigger | None, node: Mapping[str, Any]) -> Trigger:
 
 
 def _next(row: Trigger, after: datetime) -> datetime | None:
-    """The first tick after ``after``; None for what does not tick."""
-    return None
+    """The first tick after ``after``; None for what does not tick. Raises InvalidParam naming node and field."""
+    if row.kind != TriggerKind.SCHEDULE:
+        return None
+    try:
+        return next_after(msgspec.convert(row.configuration, TriggerScheduleData, strict=False), after)
+    except msgspec.ValidationError as error:
+        raise InvalidParam(f"Node {row.node_id!r}: {error}", params=f"nodes.{row.node_id}.data") from error
+    except InvalidParam as error:
+        raise InvalidParam(
+            f"Node {row.node_id!r}: {error.message}", params=f"nodes.{row.node_id}.data.{error.params}"
+        ) from error
+
+
+def _following(row: Trigger, after: datetime) -> datetime | None:
+    """As ``_next``; a schedule that cannot be read any more ticks no more, instead of holding up all others."""
+    try:
+        return _next(row, after)
+    except InvalidParam:
+        return None

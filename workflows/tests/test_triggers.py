@@ -13,12 +13,12 @@ from accounts.services import data_keys
 from apps.models import App, AppStatus
 from difyproj.infra.models import AuditEntry
 from difyproj.kernel import clock, ids
-from difyproj.kernel.errors import NotFound
+from difyproj.kernel.errors import InvalidParam, NotFound
 from difyproj.testing.cast import Cast, Person
 from workflows.models import Trigger, Workflow
-from workflows.services import triggers
+from workflows.services import drafts, triggers, versions
 
-from .rows import graph_app, with_nodes
+from .rows import graph_app, published, with_nodes
 
 HOOK: dict[str, Any] = {"type": "trigger-webhook", "title": "Hook", "method": "post"}
 TICK: dict[str, Any] = {
@@ -158,3 +158,54 @@ def test_what_is_not_due_or_switched_off_or_removed_is_not_claimed(alice: Person
     first, second = due(alice, ago=60), due(alice, ago=30)
     assert [row.pk for row in triggers.claim_due(limit=1)] == [first.pk]
     assert [(row.pk, row.app.tenant_id) for row in triggers.claim_due()] == [(second.pk, alice.tenant.pk)]
+
+
+def test_a_schedule_ticks_on_after_each_claim(alice: Person) -> None:
+    row = due(alice, ago=3 * 24 * 3600)
+    (fired,) = triggers.claim_due()
+    assert fired.next_at is not None and fired.next_at < clock.now() - timedelta(days=2)
+    kept = triggers.of_node(row.app, "tick")
+    assert kept.next_at is not None
+    assert timedelta(0) < kept.next_at - clock.now() <= timedelta(minutes=5)
+    assert (kept.next_at.minute % 5, kept.next_at.second) == (0, 0)
+
+
+def test_a_schedule_that_is_switched_on_again_goes_on_with_its_next_tick(alice: Person) -> None:
+    row = due(alice, ago=3600)
+    triggers.set_enabled(row, enabled=False)
+    assert triggers.claim_due() == []
+    triggers.set_enabled(row, enabled=True)
+    assert triggers.claim_due() == []
+    kept = triggers.of_node(row.app, "tick")
+    assert kept.next_at is not None and kept.next_at > clock.now()
+
+
+@pytest.mark.parametrize(
+    ("changed", "field"),
+    [
+        ({"cron_expression": "every day"}, "data.cron_expression"),
+        ({"timezone": "Moon/Base"}, "data.timezone"),
+        ({"mode": "odd"}, "data"),
+    ],
+)
+def test_a_schedule_that_is_none_is_refused_by_node_and_field(alice: Person, changed: dict[str, Any], field: str) -> None:
+    with pytest.raises(InvalidParam) as refused:
+        follow(graph_app(alice), tick={**TICK, **changed})
+    assert refused.value.params == f"nodes.tick.{field}"
+    assert not Trigger.objects.exists()
+
+
+def test_a_schedule_that_cannot_be_read_any_more_holds_up_no_other(alice: Person) -> None:
+    broken, other = due(alice, configuration={**TICK, "timezone": "Moon/Base"}), due(alice)
+    assert {row.pk for row in triggers.claim_due()} == {broken.pk, other.pk}
+    assert Trigger.objects.get(pk=broken.pk).next_at is None
+
+
+def test_publishing_makes_the_triggers(alice: Person) -> None:
+    graph = with_nodes(("tick", TICK), ("hook", HOOK))
+    app = published(alice, graph=graph)
+    assert {row.node_id: row.kind for row in triggers.of_app(app)} == {"tick": "schedule", "hook": "webhook"}
+    drafts.save(app, by=None, given_hash=None, graph=with_nodes(("tick", {**TICK, "cron_expression": "nonsense"})))
+    with pytest.raises(InvalidParam):
+        versions.publish(app, by=None)
+    assert len(triggers.of_app(app)) == 2
