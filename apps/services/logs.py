@@ -4,25 +4,32 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 from uuid import UUID
 
 from django.conf import settings
+from django.db import transaction
 from django.db.models import Count, Exists, OuterRef, Q, QuerySet
 
 from accounts.models import Account
 from apps.models import Annotation, App, Conversation, Feedback, Message
+from difyproj.infra.cache import Cached
 from difyproj.infra.paging import Page, page_of
 from difyproj.infra.searches import limited
 from difyproj.kernel import clock, ids
 from difyproj.kernel.errors import InvalidParam
 
 from .conversations import SORTS, ConversationNotFound
+from .conversations import delete as take_away
 from .messages import MessageNotFound
 
 TIME_FORMAT = "%Y-%m-%d %H:%M"
+# A total so large may be a few seconds old: nobody reads it to the last digit, and each page would count all of them anew.
+LARGE_TOTAL = 5_000
+_totals: Cached[int] = Cached("log_totals", ttl=10.0, max_entries=1_000)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +72,15 @@ def conversations(app: App, filters: Filters, *, page: int, limit: int) -> Page[
     sort = filters.sort_by if filters.sort_by in SORTS else "-created_at"
     found = _narrowed(rows, filters).order_by(sort, "-id")
     with limited() if filters.keyword else nullcontext():
-        return page_of(found, page=page, limit=limit)
+        return page_of(found, page=page, limit=limit, total=partial(_total, (app.pk, replace(filters, sort_by=""))))
+
+
+def _total(key: tuple[UUID, Filters], rows: QuerySet[Conversation]) -> int:
+    """How many there are: exactly while they are few, as of the last seconds when they are many."""
+    total = _totals.get(key, rows.order_by().count)
+    if total < LARGE_TOTAL:
+        _totals.clear(key)
+    return total
 
 
 def _narrowed(rows: QuerySet[Conversation], filters: Filters) -> QuerySet[Conversation]:
@@ -96,6 +111,12 @@ def get(app: App, conversation_id: UUID | str) -> Conversation:
     if found is None:
         raise ConversationNotFound
     return found
+
+
+def delete(app: App, conversation_id: UUID | str) -> None:
+    """Take a conversation out of the logs; whoever does it sees it leave the count at once. Raises ConversationNotFound."""
+    take_away(get(app, conversation_id))
+    transaction.on_commit(_totals.clear)
 
 
 def read(conversation: Conversation) -> Conversation:

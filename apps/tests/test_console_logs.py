@@ -64,6 +64,30 @@ async def test_pages_follow_each_other_and_sorting_turns_them_round(house: Serve
     assert [row["id"] for row in page["data"]] == made
 
 
+async def test_a_large_total_is_remembered_for_a_while_and_a_small_one_never(
+    house: Served, alice: TierClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def totals(**more: str) -> tuple[int, bool]:
+        page = (await alice.get(chats(house), limit="1", **more)).json()
+        return page["total"], page["has_more"]
+
+    made = [(await asked(house, f"Question {number}"))["conversation_id"] for number in range(2)]
+    assert await totals() == (2, True)
+    made.append((await asked(house))["conversation_id"])
+    assert await totals() == (3, True)
+    monkeypatch.setattr(logs, "LARGE_TOTAL", 3)
+    assert await totals() == (3, True)
+    await asked(house)
+    assert await totals() == (3, True)
+    assert await totals(page="3") == (4, True)  # More rows than remembered were found.
+    assert await totals(page="4") == (4, False)
+    assert await totals(page="5") == (4, False)
+    assert await totals(keyword="Question") == (2, True)
+    assert (await alice.delete(f"{chats(house)}/{made[0]}")).status == 204
+    assert await totals() == (3, True)
+    assert await totals(keyword="Question") == (1, False)
+
+
 @pytest.mark.parametrize(
     ("filters", "found"),
     [

@@ -44,10 +44,15 @@ def window_of(rows: QuerySet[Any], *, limit: int) -> Window:
     return Window(found[:limit], limit, len(found) > limit)
 
 
-def page_of(rows: QuerySet[Row], *, page: int, limit: int) -> Page[Row]:
-    """The page numbered ``page`` (from 1) and how many rows there are in all: one query on the last page, two before it."""
+def page_of(rows: QuerySet[Row], *, page: int, limit: int, total: Callable[[QuerySet[Row]], int] | None = None) -> Page[Row]:
+    """The page numbered ``page`` (from 1) and how many rows there are in all: one query on the last page, two before it.
+
+    ``total`` may know their number without counting them, and may be a little behind: what was found here is right in any case.
+    """
     start = (page - 1) * limit
     found = list(rows[start : start + limit + 1])
     if len(found) <= limit and (found or page == 1):
         return Page(found, page, limit, start + len(found))
+    if found and total is not None:
+        return Page(found[:limit], page, limit, max(total(rows), start + len(found)))
     return Page(found[:limit], page, limit, rows.order_by().count())

@@ -63,7 +63,7 @@ class LogViewSet(ConsoleViewSet):
         return Response(self.detail_record(Line(row, logs.facts_of([row])[row.pk])).data)
 
     def destroy(self, request: Request, app_id: str, conversation_id: str) -> Response:
-        conversations.delete(logs.get(self.app(app_id), conversation_id))
+        logs.delete(self.app(app_id), conversation_id)
         return Response(status=204)
 
 
