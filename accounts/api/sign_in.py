@@ -76,7 +76,7 @@ class SignInSteps(TierViewSet):
     """For a tier's open base. JSON only: a form of another site's page must not sign anybody in."""
 
     tag = "Sign-in"
-    parser_classes = (FastJSONParser,)  # type: ignore[assignment]
+    parser_classes = (FastJSONParser,)
     scope: ClassVar[str] = SessionScope.CONSOLE
     error_shape = staticmethod(with_data)
     ip: str | None

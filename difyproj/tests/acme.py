@@ -20,6 +20,8 @@ from difyproj.testing.cast import PASSWORD, Person
 from difyproj.testing.console import signed_in, visiting
 from difyproj.testing.served import MODEL, PROVIDER, Served
 
+from . import acme_flows
+
 SECRET = "Alice's secret question"
 OTHER_MODEL = "acme-private-model"
 VISITOR = "visitor-1"
@@ -32,6 +34,9 @@ NAMES = {
     "lang": "en_US",
     "password": PASSWORD,
     "sign_in": "github",
+    "node_id": "start",
+    "block_type": "llm",
+    "node_type": "start",
 }
 
 
@@ -69,7 +74,7 @@ async def furnish(house: Served) -> dict[str, str]:
         "completion_message_id": written["message_id"],
         "completion_task_id": written["task_id"],
     }
-    return {**ids, **await sync_to_async(_rows)(house, ids)}
+    return {**ids, **await sync_to_async(_rows)(house, ids), **await acme_flows.furnish(house, SECRET)}
 
 
 def _rows(house: Served, ids: dict[str, str]) -> dict[str, str]:

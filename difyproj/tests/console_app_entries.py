@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from . import console_entries as console
 from .console_entries import OWN, REFUSED, Table, below, own
+from .console_flow_entries import FLOW_LOSSES, FLOWS
 from .sweeping import Entry
 
 APP = f"{console.PREFIX}/apps/{{app_id}}"
@@ -122,7 +123,9 @@ ENTRIES: Table = {
     **below(console.PREFIX, console.MODEL_TYPES),
     **below(console.PREFIX, LISTS),
     **below(APP, APPS),
+    **below(APP, FLOWS),
     **below(console.PREFIX, LIST_LOSSES),
+    **below(APP, FLOW_LOSSES),
     **below(APP, APP_LOSSES),
     **below(console.PREFIX, console.LOSSES),
 }

@@ -20,7 +20,7 @@ from difyproj.testing.console import TierClient, signed_in
 from difyproj.testing.served import Served
 from difyproj.tiers.console import ANY_MEMBER, ConsoleViewSet
 
-from . import acme, bearers
+from . import acme, acme_flows, bearers
 from .console_app_entries import ENTRIES
 from .sweeping import Entry, Operation, call, changes, footprint, names_in, operations, tenant_models, told
 
@@ -67,7 +67,7 @@ async def ids_of(house: Served) -> dict[str, str]:
 
 def keys_of(ids: dict[str, str]) -> set[str]:
     """The ids that nobody else should ever read."""
-    return {value for name, value in ids.items() if name.endswith("_id")}
+    return {value for name, value in ids.items() if name.endswith(("_id", "_token")) and name not in acme.NAMES}
 
 
 def test_every_route_has_an_entry_and_every_entry_a_route() -> None:
@@ -105,15 +105,17 @@ async def test_a_stranger_reaches_nothing_by_any_id(house: Served) -> None:
 
 
 async def test_a_stranger_with_an_app_of_their_own_reaches_nothing_beside_it(house: Served) -> None:
-    ids = {**await ids_of(house), "app_id": str(house.foreign.app.pk), "completion_app_id": str(house.foreign.app.pk)}
+    eves = dict.fromkeys(("app_id", "completion_app_id"), str(house.foreign.app.pk))
+    eves |= await sync_to_async(acme_flows.eves)(house)
+    ids = {**await ids_of(house), **eves}
     before = await sync_to_async(footprint)(house.cast.alice.tenant)
-    own, wrong = {"app_id", "completion_app_id", *acme.NAMES}, []
+    own, wrong = {*eves, *acme.NAMES}, []
     for operation, entry in listed():
         named = {*operation.route.parameters, *names_in(entry.body), *names_in(entry.query)} - own
         if "app_id" not in operation.route.parameters or not named:
             continue
         answer = await call(await signed_in(house, house.cast.eve), operation, entry, ids)
-        if answer.status not in entry.crossed or leaks(answer.body, keys_of(ids) - {ids["app_id"]}):
+        if answer.status not in entry.crossed or leaks(answer.body, keys_of(ids) - set(eves.values())):
             wrong.append(told(operation, answer))
     assert not wrong, "\n".join(wrong)
     assert changes(before, await sync_to_async(footprint)(house.cast.alice.tenant)) == []

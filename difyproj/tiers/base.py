@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any, ClassVar
 
 from django.db import InterfaceError, OperationalError, connection
-from rest_framework.parsers import FormParser
+from rest_framework.parsers import BaseParser, FormParser
 from rest_framework.renderers import BrowsableAPIRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -43,7 +44,7 @@ class Replayed(Exception):
 class TierViewSet(AsyncAction, ViewSet):
     """What the viewsets of all tiers share: codecs, the error shape, validated input."""
 
-    parser_classes = (FastJSONParser, FormParser, UploadParser)
+    parser_classes: Sequence[type[BaseParser]] = (FastJSONParser, FormParser, UploadParser)
     renderer_classes = (FastJSONRenderer, BrowsableAPIRenderer)
     content_negotiation_class = TierNegotiation
 

@@ -19,7 +19,7 @@ from difyproj.kernel import logs
 from difyproj.kernel.errors import DomainError, Forbidden, Unauthorized
 from difyproj.kernel.principal import Principal
 
-from . import cookies
+from . import cookies, cors
 from .authentication import bearer
 from .base import TierViewSet
 from .schema import ConsoleSchema
@@ -42,16 +42,28 @@ class Login:
 
 
 class ConsoleAuthentication(BaseAuthentication):
-    """The access token, as Bearer or as the cookie; a cookie must be joined by the CSRF header on every write."""
+    """The access token, as Bearer or as the cookie; a cookie must be joined by the CSRF header on every write.
+
+    ``beacons`` also lets in what a page sends while it is left, which carries no header of its own: the browser's word for the
+    page's origin stands in for it.
+    """
+
+    def __init__(self, *, beacons: bool = False) -> None:
+        self._beacons = beacons
 
     def authenticate(self, request: Request) -> tuple[Principal, Login]:
         instance.demand_setup()
         header, cookie = request.headers.get("Authorization"), cookies.read(request, cookies.ACCESS)
         caller = sessions.authenticate(bearer(header) if header or not cookie else cookie)
         if not header and request.method not in SAFE_METHODS:
-            demand_csrf(request, caller)
+            self._demand_intent(request, caller)
         membership = members.chosen(caller.account_id)
         return tenants.principal(membership), Login(caller, membership)
+
+    def _demand_intent(self, request: Request, caller: Caller) -> None:
+        told = request.headers
+        if not (self._beacons and cors.is_console_page(told.get("Origin", ""), told.get("Host", ""))):
+            demand_csrf(request, caller)
 
     def authenticate_header(self, request: Request) -> str:
         return 'Bearer realm="api"'

@@ -7,6 +7,7 @@ send cookies too.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from urllib.parse import urlsplit
 
 from django.conf import settings
 
@@ -46,6 +47,18 @@ def headers(path: str, origin: str, also: Sequence[str] = ()) -> dict[str, str]:
 
 def is_web(path: str) -> bool:
     return path.startswith("/api/")
+
+
+def is_console_page(origin: str, host: str) -> bool:
+    """Whether pages of ``origin`` are the console's own: from this ``host``, or named by the operator; ``*`` names none."""
+    return bool(origin) and (origin in settings.CONSOLE_CORS_ALLOW_ORIGINS or host_of(origin) == host)
+
+
+def host_of(origin: str) -> str | None:
+    try:
+        return urlsplit(origin).netloc
+    except ValueError:
+        return None
 
 
 def _of(allowed: Sequence[str], origin: str) -> dict[str, str]:

@@ -32,6 +32,12 @@ class FastJSONParser(BaseParser):
             raise ParseError(str(error)) from error
 
 
+class BeaconParser(FastJSONParser):
+    """JSON that a browser's beacon calls plain text."""
+
+    media_type = "text/plain"
+
+
 class UploadParser(BaseParser):
     """Multipart forms. A file name that names a folder is refused, not shortened in silence."""
 

@@ -11,6 +11,7 @@ from rest_framework.request import Request
 
 from difyproj.kernel import jsonio
 
+BODILESS = (204, 304)
 BROWSERS_TYPE = "application/xhtml+xml"
 
 
@@ -22,11 +23,16 @@ class FastJSONRenderer(BaseRenderer):
     def render(
         self, data: Any, accepted_media_type: str | None = None, renderer_context: Mapping[str, Any] | None = None
     ) -> bytes:
-        if data is None:
+        if data is None and _has_no_body(renderer_context):
             return b""
         if renderer_context is not None and renderer_context.get("indent"):  # the page for browsers asks for it
             return jsonio.indented(data).encode()
         return jsonio.dumps(data)
+
+
+def _has_no_body(renderer_context: Mapping[str, Any] | None) -> bool:
+    response = (renderer_context or {}).get("response")
+    return response is None or response.status_code in BODILESS
 
 
 class TierNegotiation(DefaultContentNegotiation):

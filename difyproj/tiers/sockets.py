@@ -6,7 +6,7 @@ import asyncio
 import logging
 from collections.abc import Coroutine, Sequence
 from typing import Any, ClassVar
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs
 
 from channels.exceptions import StopConsumer
 from channels.generic.websocket import AsyncWebsocketConsumer
@@ -18,6 +18,7 @@ from difyproj.kernel import jsonio
 from difyproj.kernel.errors import DomainError, InvalidParam, ServiceUnavailable, Unauthorized
 
 from . import streaming
+from .cors import host_of
 from .errors import envelope, status_of
 from .streaming import RecordSource, Ticks
 
@@ -214,14 +215,7 @@ def parse(text: str | None) -> dict[str, Any]:
 def origin_allowed(origin: str | None, host: str, also: Sequence[str] = ()) -> bool:
     """Programs send no Origin; pages must come from this host, or from one that settings or ``also`` name."""
     allowed = (*settings.WEBSOCKET_ORIGINS, *also)
-    return origin is None or "*" in allowed or origin in allowed or _host_of(origin) == host
-
-
-def _host_of(origin: str) -> str | None:
-    try:
-        return urlsplit(origin).netloc
-    except ValueError:
-        return None
+    return origin is None or "*" in allowed or origin in allowed or host_of(origin) == host
 
 
 def query_of(scope: dict[str, Any]) -> dict[str, str]:

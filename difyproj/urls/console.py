@@ -5,6 +5,7 @@ from __future__ import annotations
 from accounts.api.console import urls as accounts
 from apps.api.console import urls as apps
 from difyproj.tiers import features_off
+from workflows.api.console import urls as workflows
 
-built = [*accounts.urlpatterns, *apps.urlpatterns]
+built = [*accounts.urlpatterns, *apps.urlpatterns, *workflows.urlpatterns]
 urlpatterns = [*built, *features_off.patterns(beside=built)]

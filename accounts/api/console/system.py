@@ -68,7 +68,7 @@ class Ping(OpenConsoleViewSet):
 
 class Setup(OpenConsoleViewSet):
     tag = "System"
-    parser_classes = (FastJSONParser,)  # type: ignore[assignment]
+    parser_classes = (FastJSONParser,)
 
     @extend_schema(operation_id="getSetup", responses=SetupState)
     def retrieve(self, request: Request) -> Response:
@@ -88,7 +88,7 @@ class Init(OpenConsoleViewSet):
     """INIT_PASSWORD, where the operator chose one, comes before the set-up."""
 
     tag = "System"
-    parser_classes = (FastJSONParser,)  # type: ignore[assignment]
+    parser_classes = (FastJSONParser,)
 
     @extend_schema(operation_id="getInit", responses=InitState)
     def retrieve(self, request: Request) -> Response:

@@ -16,6 +16,7 @@ from apps.services import logs, statistics
 from apps.services.statistics import Day, Span
 from difyproj.tiers.console import ConsoleViewSet
 from difyproj.tiers.fields import ObjectField
+from workflows.services import statistics as runs
 
 
 class SpanFields(serializers.Serializer[Any]):
@@ -44,14 +45,18 @@ class Statistic(ConsoleViewSet):
 
 # (path, operation id, what counts it)
 FIGURES: list[tuple[str, str, Callable[[App, Span], list[Day]]]] = [
-    ("daily-messages", "getDailyMessages", statistics.daily_messages),
-    ("daily-conversations", "getDailyConversations", statistics.daily_conversations),
-    ("daily-end-users", "getDailyEndUsers", statistics.daily_end_users),
-    ("token-costs", "getTokenCosts", statistics.token_costs),
-    ("average-session-interactions", "getAverageSessionInteractions", statistics.average_session_interactions),
-    ("user-satisfaction-rate", "getUserSatisfactionRate", statistics.user_satisfaction_rate),
-    ("average-response-time", "getAverageResponseTime", statistics.average_response_time),
-    ("tokens-per-second", "getTokensPerSecond", statistics.tokens_per_second),
+    ("statistics/daily-messages", "getDailyMessages", statistics.daily_messages),
+    ("statistics/daily-conversations", "getDailyConversations", statistics.daily_conversations),
+    ("statistics/daily-end-users", "getDailyEndUsers", statistics.daily_end_users),
+    ("statistics/token-costs", "getTokenCosts", statistics.token_costs),
+    ("statistics/average-session-interactions", "getAverageSessionInteractions", statistics.average_session_interactions),
+    ("statistics/user-satisfaction-rate", "getUserSatisfactionRate", statistics.user_satisfaction_rate),
+    ("statistics/average-response-time", "getAverageResponseTime", statistics.average_response_time),
+    ("statistics/tokens-per-second", "getTokensPerSecond", statistics.tokens_per_second),
+    ("workflow/statistics/daily-conversations", "getDailyRuns", runs.daily_runs),
+    ("workflow/statistics/daily-terminals", "getDailyTerminals", runs.daily_terminals),
+    ("workflow/statistics/token-costs", "getWorkflowTokenCosts", runs.token_costs),
+    ("workflow/statistics/average-app-interactions", "getAverageAppInteractions", runs.average_interactions),
 ]
 
 
@@ -60,7 +65,7 @@ def _route(name: str, operation_id: str, measure: Callable[[App, Span], list[Day
     view.list = extend_schema(operation_id=operation_id, parameters=[SpanFields], responses=DaysRecord)(
         lambda self, request, app_id: Statistic.list(self, request, app_id)
     )
-    return path(f"apps/<str:app_id>/statistics/{name}", view.as_view({"get": "list"}))
+    return path(f"apps/<str:app_id>/{name}", view.as_view({"get": "list"}))
 
 
 routes = [_route(*figure) for figure in FIGURES]

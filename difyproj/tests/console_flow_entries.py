@@ -1,0 +1,51 @@
+"""How the sweeps call the Console API's routes of graphs, below an app."""
+
+from __future__ import annotations
+
+from difyproj.testing.flows import ECHO
+
+from .console_entries import Table
+from .sweeping import Entry
+
+FLOW = {"app_id": "{flow_app_id}"}
+CHATFLOW = {"app_id": "{chatflow_app_id}"}
+OLD = {**FLOW, "workflow_id": "{old_version_id}"}
+RUN = {**FLOW, "run_id": "{flow_run_id}", "task_id": "{flow_run_id}"}
+# A stop says success whatever the id is, as the contract does, and stops nothing of others.
+SAYS_SO = frozenset({200, 404})
+
+FLOWS: Table = {
+    ("get", "/workflows/default-workflow-block-configs"): Entry(ids=FLOW),
+    ("get", "/workflows/default-workflow-block-configs/{block_type}"): Entry(ids=FLOW),
+    ("get", "/workflows/triggers/webhook"): Entry(query={"node_id": "{node_id}"}, ids=FLOW),
+    ("get", "/workflows/draft"): Entry(ids=FLOW),
+    ("post", "/workflows/draft"): Entry(
+        {"graph": ECHO, "features": {}, "hash": "{draft_hash}"}, ids=FLOW, crossed=frozenset({200, 400})
+    ),
+    ("get", "/workflows/draft/environment-variables"): Entry(ids=FLOW),
+    ("post", "/workflows/draft/environment-variables"): Entry({"environment_variables": []}, ids=FLOW),
+    ("get", "/workflows/draft/conversation-variables"): Entry(ids=FLOW),
+    ("post", "/workflows/draft/conversation-variables"): Entry({"conversation_variables": []}, ids=FLOW),
+    ("post", "/workflows/draft/features"): Entry({"features": {}}, ids=FLOW),
+    ("get", "/workflows/publish"): Entry(ids=FLOW),
+    ("post", "/workflows/publish"): Entry({"marked_name": "x"}, ids=FLOW),
+    ("get", "/workflows"): Entry(ids=FLOW),
+    ("patch", "/workflows/{workflow_id}"): Entry({"marked_name": "Stolen"}, ids=OLD),
+    ("post", "/workflows/{workflow_id}/restore"): Entry({}, ids=OLD),
+    ("get", "/workflow-runs"): Entry(query={"triggered_from": "app-run"}, ids=FLOW),
+    ("get", "/workflow-runs/count"): Entry(query={"triggered_from": "app-run"}, ids=FLOW),
+    ("get", "/workflow-runs/{run_id}"): Entry(ids=RUN),
+    ("get", "/workflow-runs/{run_id}/node-executions"): Entry(ids=RUN),
+    ("post", "/workflow-runs/tasks/{task_id}/stop"): Entry({}, ids=RUN, crossed=SAYS_SO),
+    ("get", "/advanced-chat/workflow-runs"): Entry(query={"triggered_from": "app-run"}, ids=CHATFLOW),
+    ("get", "/advanced-chat/workflow-runs/count"): Entry(query={"triggered_from": "app-run"}, ids=CHATFLOW),
+    ("get", "/workflow-app-logs"): Entry(query={"keyword": "secret"}, ids=FLOW),
+    ("get", "/workflow/statistics/daily-conversations"): Entry(ids=FLOW),
+    ("get", "/workflow/statistics/daily-terminals"): Entry(ids=FLOW),
+    ("get", "/workflow/statistics/token-costs"): Entry(ids=FLOW),
+    ("get", "/workflow/statistics/average-app-interactions"): Entry(ids=FLOW),
+}
+
+FLOW_LOSSES: Table = {
+    ("delete", "/workflows/{workflow_id}"): Entry(status=204, ids=OLD),
+}

@@ -1,0 +1,1 @@
+"""The Console API of graphs: one module per group of the contract."""

@@ -1,0 +1,15 @@
+"""The Console API's routes of the workflows room, without their prefix. Each group lists its own."""
+
+from __future__ import annotations
+
+from django.urls import URLPattern
+
+from . import drafts, history, logs, node_defaults, triggers
+
+urlpatterns: list[URLPattern] = [
+    *node_defaults.routes,  # before those of versions: its paths look like a version's
+    *triggers.routes,
+    *drafts.routes,
+    *history.routes,
+    *logs.routes,
+]

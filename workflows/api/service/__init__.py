@@ -1,0 +1,1 @@
+"""The Service API of graphs: their runs' history and their forms."""

@@ -1,0 +1,1 @@
+"""The Web API of graphs: forms, which their tokens alone open."""
