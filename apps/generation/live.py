@@ -73,6 +73,9 @@ class LiveRun:
 
 
 _runs: dict[UUID, LiveRun] = {}
+# A graph may be done before its reader comes.
+_replies: dict[UUID, Reply] = {}
+MOST_REPLIES = 1_000
 
 
 def add(run: LiveRun) -> None:
@@ -88,6 +91,16 @@ def remove(run: LiveRun) -> None:
     if _runs.get(run.reply.run_id) is run:
         del _runs[run.reply.run_id]
         event_log().close(run.reply.run_id)
+        if run.ledger is not None:
+            _replies[run.reply.run_id] = run.reply
+            if len(_replies) > MOST_REPLIES:
+                del _replies[next(iter(_replies))]
+
+
+def reply_of(run_id: UUID) -> Reply | None:
+    """The reply of a run that executes here, or that has just ended here."""
+    run = _runs.get(run_id)
+    return _replies.get(run_id) if run is None else run.reply
 
 
 def all_runs() -> list[LiveRun]:

@@ -78,7 +78,7 @@ def publish(app: App, graph: Mapping[str, Any], **parts: Any) -> None:
 
 
 def end_user(app: App, name: str = "u1", tier: Tier = Tier.SERVICE) -> Principal:
-    user = end_users.resolve(app, name, type="service_api")
+    user = end_users.resolve(app, name, type=Tier.SERVICE)
     return Principal(app.tenant_id, ActorKind.END_USER, user.pk, tier, app_id=app.pk)
 
 
