@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 
 from hypothesis import given
-from hypothesis import strategies as some
 
 from difyproj.testing.fakes import scripted, visible
 from workflows.engine.events import NodeStarted, RunFinished, TextChunk
 from workflows.engine.graph import Graph
 
 from .graphs import chain, events_of, graph, short
+from .graphs_at_random import random_graphs
 
 
 async def test_text_around_a_reference_frames_the_stream() -> None:
@@ -71,26 +71,7 @@ async def test_a_reference_to_nothing_leaves_its_name_in_stream_and_answer_alike
     assert getattr(events[-1], "answer", "") == "see e.text"
 
 
-@some.composite
-def _graphs(draw: some.DrawFn) -> Graph:
-    """Any graph of talkers, branches and answers, its nodes named in an order that the edges follow."""
-    nodes: list[tuple[str, str, object]] = [("start", "start", {})]
-    edges: list[str] = []
-    for index in range(draw(some.integers(1, 7))):
-        name, known = f"n{index}", [known for known, _, _ in nodes]
-        for source in draw(some.lists(some.sampled_from(known), min_size=1, max_size=3, unique=True)):
-            handle = draw(some.sampled_from(["a", "b"])) if "n" in source and int(source[1:]) % 3 == 1 else "source"
-            edges.append(f"{source}:{handle} -> {name}")
-        if index % 3 == 2:
-            parts = draw(some.lists(some.sampled_from(["-", *(f"{{{{#{known}.text#}}}}" for known in known)]), max_size=4))
-            nodes.append((name, "answer", {"answer": f"[{''.join(parts)}]"}))
-        else:
-            handle = draw(some.sampled_from(["a", "b"])) if index % 3 == 1 else "source"
-            nodes.append((name, "echo", {"words": draw(some.lists(some.text("xy", max_size=2), max_size=3)), "handle": handle}))
-    return graph(*nodes, edges=edges)
-
-
-@given(_graphs())
+@given(random_graphs())
 def test_what_was_streamed_is_the_answer_in_any_graph(tree: Graph) -> None:
     events = asyncio.run(events_of(tree, scripted()))
     last = events[-1]

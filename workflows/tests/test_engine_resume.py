@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import aclosing
@@ -10,6 +11,8 @@ from typing import Any
 
 import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import strategies as some
 
 from difyproj.testing.fakes import scripted, visible
 from workflows.engine.events import (
@@ -36,6 +39,7 @@ from workflows.engine.walk import run
 from . import acting
 from .acting import RAN
 from .graphs import TYPES, chain, graph, short
+from .graphs_at_random import random_graphs
 from .graphs_inside import exported, iteration, loop
 
 INPUTS = {"items": ["a", "b", "c"], "n": 1}
@@ -253,6 +257,19 @@ async def test_no_finished_node_runs_twice_at_any_place(name: str) -> None:
         for event in after:
             if isinstance(event, NodeFinished) and (event.node_id, event.place) in ids:
                 assert event.execution_id == ids[event.node_id, event.place]
+
+
+@given(random_graphs(racing=False), some.integers(0, 30))
+def test_any_graph_cut_anywhere_says_the_same_in_the_end(tree: Graph, place: int) -> None:
+    whole = asyncio.run(_whole(tree))
+    cuts = _cuts(whole)
+    cut = cuts[place % len(cuts)]
+    state, known = RunState(), Known.of(whole[:cut])
+    after = asyncio.run(_resumed(tree, known, state))
+    first, last = whole[-1], after[-1]
+    assert isinstance(first, RunFinished) and isinstance(last, RunFinished)
+    assert (last.answer, last.outputs, last.total_steps) == (first.answer, first.outputs, first.total_steps)
+    assert _boundaries([*whole[:cut], *after]) == _boundaries(whole)
 
 
 async def test_a_node_that_had_begun_runs_again_under_its_id_without_a_second_start() -> None:
