@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from typing import Any, Final
 
 import pydantic_monty as monty
 
-from . import confinement, requests
+from . import confinement, landlock, requests, seccomp
 from .frames import Refused, limits, serve
 
 FILES: Final = 64
+# What a program in Rust is linked with.
+LIBRARIES: Final = ("/lib", "/lib64", "/usr/lib", "/usr/lib64", "/nix/store", "/etc/ld.so.cache")
 PRINT_BYTES: Final = 256 * 1024
 RECURSION: Final = 500
 # Address space: much of it is reserved and never used.
@@ -22,6 +26,8 @@ CALL: Final = "\nimport json as __json\n__json.dumps(main(**__inputs))"
 def main() -> None:
     given = limits()
     confinement.limit(memory=given["memory"] + OVERHEAD_BYTES, files=FILES, processes=None)
+    landlock.allow_reading([*sys.path, *LIBRARIES, given["binary"], os.devnull])
+    seccomp.install(seccomp.PARENT)
     with monty.Monty(binary_path=given["binary"], min_processes=1, max_processes=1) as pool:
         serve(lambda asked: answer(pool, asked, given["seconds"], given["memory"]), most_memory=given["memory"])
 

@@ -35,6 +35,13 @@ PYTHON: Final[dict[str, Numbers]] = COMPUTING | {
     "getgid": (104, 176), "getegid": (108, 177), "getppid": (110, 173), "clone": (56, 220), "membarrier": (324, 283),
 }  # fmt: skip
 
+# A program that begins another one and ends it again. Neither has a network.
+PARENT: Final[dict[str, Numbers]] = PYTHON | {
+    "execve": (59, 221), "vfork": (58, None), "wait4": (61, 260), "waitid": (247, 95), "kill": (62, 129), "tgkill": (234, 131),
+    "pidfd_open": (434, 434), "prctl": (157, 167), "setsid": (112, 157), "setpgid": (109, 154), "getpgrp": (111, None),
+    "close_range": (436, 436), "chdir": (80, 49),
+}  # fmt: skip
+
 # uname's name of the machine: which of the numbers, and how the kernel names it to a filter.
 ARCHITECTURES: Final = {"x86_64": (0, 0xC000003E), "aarch64": (1, 0xC00000B7)}
 CLONE3: Final = 435
@@ -55,7 +62,10 @@ class _Program(ctypes.Structure):
 
 
 def install(allowed: dict[str, Numbers]) -> bool:
-    """Puts this process, and all that it begins, behind the filter. False where the kernel or the machine knows none."""
+    """Puts this process, and all that it begins, behind the filter. False where the kernel or the machine knows none.
+
+    Processes may be begun only where programs may.
+    """
     machine = ARCHITECTURES.get(os.uname().machine)
     if machine is None:
         return False
@@ -79,7 +89,8 @@ def program(allowed: dict[str, Numbers], column: int, architecture: int) -> list
     ]
     for name, numbers in allowed.items():
         if (number := numbers[column]) is not None:
-            lines += _when(number, [*_condition(name), (_RETURN, 0, 0, _ALLOW)])
+            conditions = [] if name == "clone" and "execve" in allowed else _condition(name)
+            lines += _when(number, [*conditions, (_RETURN, 0, 0, _ALLOW)])
     return [*lines, (_RETURN, 0, 0, _REFUSE | errno.EPERM)]
 
 
