@@ -1,7 +1,7 @@
 """The one door: everything that generates goes through here. Its inside is nobody else's business.
 
 Runs: ``generate``, ``subscribe``, ``attach``, ``stop`` and, for operators, ``stop_all``; ``submit_form`` answers what a paused
-run asks. One node of a draft alone: ``plan_node`` with database access, then ``run_node``.
+run asks; jobs ``run_to_end``. One node of a draft alone: ``plan_node`` with database access, then ``run_node``.
 One-shot model calls: a ``plan_...`` with database access, then its coroutine.
 """
 
@@ -27,7 +27,7 @@ from .node_run import plan as plan_node
 from .node_run import run as run_node
 from .openai_wire import ChatCompletionWire
 from .request import DRAFT, PUBLISHED, FileInput, GenerateRequest, Once
-from .service import begun_with, generate, stop, stop_all
+from .service import begun_with, generate, run_to_end, stop, stop_all
 from .subscription import RunNotFound, Subscription, attach, subscribe
 from .wire import for_visitors
 
@@ -58,6 +58,7 @@ __all__ = [
     "plan_title",
     "plan_transcript",
     "run_node",
+    "run_to_end",
     "speak",
     "stop",
     "stop_all",

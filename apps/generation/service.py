@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Collection
 from uuid import UUID
 
@@ -52,6 +53,20 @@ def generate(principal: Principal, app: App, request: GenerateRequest, *, once: 
     ledger = None if made.graph is None else Ledger(leases.mine(), made.graph)
     loop.call(pump.start, LiveRun(reply, made.state, ledger=ledger), made)
     return run_id
+
+
+def run_to_end(principal: Principal, app: App, request: GenerateRequest, *, once: Once | None = None) -> UUID:
+    """``generate``, and come back once the run has ended or paused: how jobs run graphs. Sync, from a job's thread."""
+    run_id = generate(principal, app, request, once=once)
+    asyncio.run_coroutine_threadsafe(_finished(run_id), loop.current()).result()
+    return run_id
+
+
+async def _finished(run_id: UUID) -> None:
+    """Wait until a run of this process has ended, paused or left. Its start was put on the loop before this was."""
+    run = live.find(run_id)
+    if run is not None and run.task is not None:
+        await asyncio.wait((run.task,))
 
 
 def _begin(made: plan.Plan, run_id: UUID, once: Once | None) -> Reply:

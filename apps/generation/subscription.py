@@ -201,7 +201,8 @@ async def subscribe(
 
     It ends with the run, or when the run pauses, unless it is to wait for what comes after.
     """
-    reply = live.reply_of(run_id) or await _read(_reply, run_id)
+    known = live.reply_of(run_id)
+    reply = known if known is not None else await _read(_reply, run_id)
     if not owns(principal, reply):
         raise RunNotFound
     follower = await event_log().follow(run_id, after)

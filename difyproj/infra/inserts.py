@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Any, TypeAlias
@@ -69,17 +70,24 @@ def storable(text: str) -> str:
 
 
 def json_text(value: Any) -> str:
-    """JSON as every database takes it: no NUL characters, no numbers that are none, what is no JSON as text."""
-    text = _json(value).decode()
-    return text if "\\u0000" not in text else _json(_without_nul(msgspec.json.decode(text))).decode()
+    """JSON as every database takes it: no NUL characters, no halves of characters, what is no JSON as text."""
+    try:
+        text = _json(value).decode()
+    except (UnicodeEncodeError, OverflowError):
+        return json.dumps(_plain(value), ensure_ascii=False)
+    return text if "\\u0000" not in text else json.dumps(_plain(value), ensure_ascii=False)
 
 
-def _without_nul(value: Any) -> Any:
+def _plain(value: Any) -> Any:
     if isinstance(value, str):
-        return storable(value)
-    if isinstance(value, dict):
-        return {storable(name): _without_nul(item) for name, item in value.items()}
-    return [_without_nul(item) for item in value] if isinstance(value, list) else value
+        return storable(value).encode("utf-8", "replace").decode()
+    if isinstance(value, Mapping):
+        return {_plain(str(name)): _plain(item) for name, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    if isinstance(value, float) and value - value != 0:
+        return None
+    return value if value is None or isinstance(value, bool | int | float) else _plain(str(value))
 
 
 def _kept(field: Column, value: Any) -> Any:
