@@ -14,8 +14,8 @@ LONGEST_FILE, LONGEST_FUNCTION = 500, 60
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 CONTRACTS = PYPROJECT["tool"]["importlinter"]["contracts"]
 # The node step, the pump, the job's attempt, the edge that must answer whatever happens, the child that runs a stranger's code.
-CATCH_ALL = {"workflows/engine/walk.py", "apps/generation/pump.py", "difyproj/infra/jobs/run.py", "difyproj/tiers/handler.py"}
-CATCH_ALL |= {"difyproj/infra/sandbox/inside/cpython.py"}
+CATCH_ALL = {"workflows/engine/execution.py", "apps/generation/pump.py", "difyproj/infra/jobs/run.py"}
+CATCH_ALL |= {"difyproj/tiers/handler.py", "difyproj/infra/sandbox/inside/cpython.py"}
 WORDLESS_NAMES = {"common", "misc", "util", "utils", "helper", "helpers", "manager", "managers"}
 UNSAFE_LOADERS = {"pickle", "cPickle", "dill", "joblib", "shelve", "marshal"}
 

@@ -21,19 +21,20 @@ class Fan(Generic[Key, Item]):
 
     def __init__(self) -> None:
         self._tasks: set[asyncio.Task[None]] = set()
-        self._queue: asyncio.Queue[tuple[Key, Item | BaseException]] = asyncio.Queue(_AHEAD)
+        self._queue: asyncio.Queue[tuple[Key, Item] | None] = asyncio.Queue(_AHEAD)
+        self._error: BaseException | None = None
 
     def add(self, key: Key, stream: AsyncGenerator[Item, Any]) -> None:
         task = asyncio.get_running_loop().create_task(self._feed(key, stream))
         self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(self._ended)
 
     async def get(self) -> tuple[Key, Item]:
         """The next item of any stream. Raises what a stream raised."""
-        key, item = await self._queue.get()
-        if isinstance(item, BaseException):
-            raise item
-        return key, item
+        found = await self._queue.get() if self._error is None else None
+        if found is None:
+            raise self._error or RuntimeError("A stream told nothing.")
+        return found
 
     async def close(self) -> None:
         """End all streams; returns when they have let go of what they held."""
@@ -45,9 +46,13 @@ class Fan(Generic[Key, Item]):
             self._queue.get_nowait()
 
     async def _feed(self, key: Key, stream: AsyncGenerator[Item, Any]) -> None:
-        try:
-            async with aclosing(stream):
-                async for item in stream:
-                    await self._queue.put((key, item))
-        except Exception as error:
-            await self._queue.put((key, error))
+        async with aclosing(stream):
+            async for item in stream:
+                await self._queue.put((key, item))
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and task.exception() is not None:
+            self._error = task.exception()
+            if self._queue.empty():
+                self._queue.put_nowait(None)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
 import pytest
@@ -12,6 +13,7 @@ from difyproj.kernel.errors import CompletionRequestError
 from difyproj.model_runtime.base import ModelRequest
 from difyproj.testing.fakes import KeptFiles, Script, ScriptedModels, scripted, visible
 from workflows.engine.events import NodeFinished, NodeStarted, RunEvent, RunFailed, RunFinished, TextChunk
+from workflows.engine.fan import Fan
 from workflows.engine.graph import Graph
 from workflows.engine.limits import Limits
 from workflows.engine.pool import VariablePool
@@ -247,3 +249,28 @@ async def test_a_model_error_in_a_branch_ends_the_run_with_its_code() -> None:
     tree = graph(("start", "start", {}), ("a", "llm", LLM), ("b", "act", {"seconds": 60}), edges=["start -> a", "start -> b"])
     last = (await events_of(tree, scripted("x", CompletionRequestError("On fire."))))[-1]
     assert isinstance(last, RunFailed) and (last.code, last.node_id) == ("completion_request_error", "a")
+
+
+@pytest.mark.parametrize("waiting", [0, 100])
+async def test_a_stream_that_breaks_is_told_to_who_reads_and_the_others_are_ended(waiting: int) -> None:
+    async def broken() -> AsyncGenerator[int, None]:
+        for number in range(waiting):
+            yield number
+        raise KeyError("broken")
+
+    async def endless() -> AsyncGenerator[int, None]:
+        try:
+            await asyncio.sleep(60)
+            yield 0
+        finally:
+            closed.append(True)
+
+    closed: list[bool] = []
+    fan: Fan[str, int] = Fan()
+    fan.add("endless", endless())
+    fan.add("broken", broken())
+    with pytest.raises(KeyError):
+        for _ in range(waiting + 1):
+            await fan.get()
+    await fan.close()
+    assert closed == [True] and asyncio.all_tasks() == {asyncio.current_task()}
