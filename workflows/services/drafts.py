@@ -82,7 +82,7 @@ def _locked(app: App, by: UUID | None) -> Workflow:
     """
     found: Workflow | None = _rows(app).select_for_update(of=("self",)).first()
     if found is None:
-        App.objects.select_for_update().get(pk=app.pk)
+        App.objects.select_for_update(no_key=True).get(pk=app.pk)
         found = _rows(app).select_for_update(of=("self",)).first()
     return found or Workflow(tenant=app.tenant, app=app, version=DRAFT, created_by_id=by)
 

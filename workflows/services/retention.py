@@ -20,7 +20,7 @@ from workflows.models import NodeExecution, RunEventRow, WorkflowRun
 
 RUNS_AT_ONCE: Final = 100
 ROWS_AT_ONCE: Final = 500
-LONGEST_REST: Final = 0.1
+LONGEST_REST: Final = 0.03
 UNFINISHED: Final = (RunStatus.RUNNING, RunStatus.PAUSED)
 
 
@@ -88,7 +88,7 @@ def _delete(rows: QuerySet[Any]) -> int:
 
 @contextmanager
 def _resting() -> Iterator[None]:
-    """Afterwards the database is left to others three times as long as that took, within reason."""
+    """Afterwards the database is left to others twice as long as that took, within reason."""
     began = clock.monotonic()
     yield
-    time.sleep(min(LONGEST_REST, 3 * (clock.monotonic() - began)))
+    time.sleep(min(LONGEST_REST, 2 * (clock.monotonic() - began)))
