@@ -14,12 +14,14 @@ from .programs import CPYTHON, JAVASCRIPT, PYTHON, Bounds, Program, command
 
 PROBE_SECONDS: Final = 20
 NOBODY: Final = "65534"
-SYSTEM: Final = ("/lib", "/lib64", "/lib32", "/bin", "/sbin")
+# Where programs are linked from. Not all of /usr: some install the project itself there.
+LINKED: Final = ("/usr/lib", "/usr/lib64", "/usr/lib32", "/usr/local/lib", "/usr/share/zoneinfo", "/nix/store")
+SYSTEM: Final = ("/lib", "/lib64", "/lib32")
 # No /proc: through it a process could read and write the memory of its server. No place to write: nothing stays of a call.
 WALLS: Final = (
     "--unshare-all", "--unshare-user", "--disable-userns", "--die-with-parent", "--new-session", "--cap-drop", "ALL",
     "--uid", NOBODY, "--gid", NOBODY, "--hostname", "sandbox", "--clearenv", "--setenv", "LANG", "C.UTF-8",
-    "--ro-bind", "/usr", "/usr", "--dev", "/dev", "--remount-ro", "/dev",
+    "--dev", "/dev", "--remount-ro", "/dev",
 )  # fmt: skip
 
 
@@ -48,9 +50,11 @@ class Bubblewrap:
         return [*self._walls(program), *command(program, bounds, python=_python())]
 
     def _walls(self, program: Program) -> list[str]:
-        visible = [Path(sys.base_prefix), *program.files()]
-        shown = [word for path in visible if not path.is_relative_to("/usr") for word in ("--ro-bind", str(path), str(path))]
-        return [shutil.which("bwrap") or "bwrap", *WALLS, *_system(), *shown, "--remount-ro", "/", "--"]
+        prefix = Path(sys.base_prefix)
+        own = [Path(_python()), prefix / "lib", prefix / "lib64", *program.files()]
+        shown = [str(path) for path in dict.fromkeys([*map(Path, LINKED), *own]) if path.exists()]
+        binds = [word for path in shown for word in ("--ro-bind", path, path)]
+        return [shutil.which("bwrap") or "bwrap", *WALLS, *binds, *_system(), "--remount-ro", "/", "--"]
 
 
 def _python() -> str:

@@ -34,13 +34,14 @@ class Exchanges:
 
     async def _exchange(self, wanted: Mapping[str, Any], body: bytes) -> bytes:
         seconds = wanted["timeout"] or USUAL_SECONDS
+        total = seconds if 0 < seconds < MOST_SECONDS else MOST_SECONDS
         opened = egress().open(
             wanted["method"],
             wanted["url"],
             params=[(name, value) for name, value in wanted["params"]],
             headers=[(name, value) for name, value in wanted["headers"]],
             data=body or None,
-            timeout=Timeout(total=min(max(seconds, 0.1), MOST_SECONDS)),
+            timeout=Timeout(total=total),
             max_redirects=REDIRECTS if wanted["redirects"] else 0,
             verify_tls=bool(wanted["verify"]),
             # Any of them may be a credential.

@@ -209,10 +209,11 @@ class Workers:
         self._dying = [process for process in self._dying if process.poll() is None]
 
     async def aclose(self) -> None:
-        """Ends the idle ones; the next request starts new ones. Raises TimeoutError when the system does not let one go."""
+        """Ends the idle ones and waits a moment until they are gone; the next request starts new ones."""
         while self._idle:
             self._end(self._idle.pop())
-        async with asyncio.timeout(END_SECONDS):
-            while self._dying:
-                await asyncio.sleep(0.005)
-                self._reap()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(END_SECONDS):
+                while self._dying:
+                    await asyncio.sleep(0.005)
+                    self._reap()

@@ -10,9 +10,10 @@ from typing import Final
 
 import pytest
 
+from difyproj.infra.sandbox.bubblewrap import Bubblewrap
 from difyproj.infra.sandbox.embedded import Embedded
 from difyproj.infra.sandbox.inside import seccomp
-from difyproj.infra.sandbox.programs import HERE, PYTHON
+from difyproj.infra.sandbox.programs import CPYTHON, HERE, JAVASCRIPT, PYTHON, TEMPLATE, Program
 from difyproj.infra.sandbox.sandbox import Sandbox
 
 from .sandboxes import BOUNDS, out
@@ -117,3 +118,12 @@ def statuses(pid: int) -> list[str]:
     children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
     assert len(children) == 1
     return [Path(f"/proc/{one}/status").read_text() for one in (pid, *children)]
+
+
+@pytest.mark.parametrize("program", [PYTHON, CPYTHON, JAVASCRIPT, TEMPLATE], ids=lambda program: program.name)
+def test_no_folder_that_holds_the_project_is_shown_behind_walls(program: Program) -> None:
+    words = Bubblewrap().command(program, BOUNDS)
+    shown = [Path(words[at + 1]) for at, word in enumerate(words) if word in ("--ro-bind", "--bind")]
+    assert HERE / "inside" in shown
+    assert not [path for path in shown if HERE.is_relative_to(path) or Path("/usr/src").is_relative_to(path)]
+    assert not [path for path in shown if path.is_relative_to("/etc") or path.is_relative_to("/proc")]
