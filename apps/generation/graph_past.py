@@ -8,7 +8,6 @@ from typing import Any
 from apps.models import Message, Run
 from apps.modes import mode_of
 from apps.modes.flow import Progress
-from apps.modes.mode import Turn
 from apps.modes.run import run as play
 from difyproj.kernel import clock
 from difyproj.kernel.errors import AppUnavailable
@@ -47,15 +46,7 @@ def plan_of(run: Run) -> Plan:
     history = earlier(conversation, before=message) if conversation else []
     models, state = TenantModels(run.tenant_id), _state(run)
     known = graph_plan.variables_of(conversation)
-    turn = Turn(
-        query=str(system.get("query", "")),
-        inputs=inputs,
-        history=history,
-        user=str(system.get("user_id", "")),
-        app_id=str(run.app_id),
-        conversation_id=str(system.get("conversation_id", "")),
-        flow=graph_plan.flow_turn(version, system, known, progress=progress_of(run)),
-    )
+    turn = graph_plan.turn_of(version, inputs, system, known, history, progress=progress_of(run))
     ports = graph_ports.of_run(principal, models, given_files.recalled(principal, flow_run.inputs))
     facts = GraphFacts(
         workflow_id=flow_run.workflow_id,
@@ -64,9 +55,7 @@ def plan_of(run: Run) -> Plan:
         triggered_from=flow_run.triggered_from,
         created_by=asker_of_row(run),
         conversation_id=conversation.pk if conversation else None,
-        speaks=bool(version.flow.graph.answers),
-        secrets=version.runnable.secrets,
-        once=graph_plan.once(version.flow.graph),
+        **graph_plan.traits(version),
     )
     request = GenerateRequest(query=turn.query, inputs=inputs, auto_generate_name=False)
     return Plan(

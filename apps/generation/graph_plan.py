@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -13,16 +13,16 @@ from accounts.models import Account
 from apps import config as app_config
 from apps.config import AppConfig
 from apps.models import App, Conversation, EndUser
-from apps.modes import mode_of
+from apps.modes import flow, mode_of
 from apps.modes.flow import FlowTurn, Progress
 from apps.modes.mode import Turn
 from apps.modes.run import run
 from apps.services import end_users
-from difyproj.kernel import clock, ids
+from difyproj.kernel import clock, ids, jsonio
 from difyproj.kernel.principal import ActorKind, Principal
 from workflows.engine.graph import BoundGraph
 from workflows.engine.limits import Limits
-from workflows.engine.node import NEVER_AGAIN
+from workflows.engine.node import NEVER_AGAIN, HistoryTurn
 from workflows.engine.state import RunState
 from workflows.models import ConversationVariable, TriggeredFrom
 
@@ -47,7 +47,7 @@ def make(principal: Principal, app: App, request: GenerateRequest, run_id: UUID)
     talk_id = (conversation.pk if conversation else ids.new_id()) if mode.has_conversations else None
     history = history_of(conversation, request)
     asker = asker_of(principal, app)
-    system: dict[str, Any] = {
+    system = {
         "files": [given_files.mapping(file) for file in given],
         "user_id": user_id(principal, asker),
         "app_id": str(app.pk),
@@ -59,31 +59,9 @@ def make(principal: Principal, app: App, request: GenerateRequest, run_id: UUID)
         query = request.query.replace("\0", "")
         system |= {"query": query, "conversation_id": str(talk_id), "dialogue_count": len(history)}
     known = variables_of(conversation)
-    facts = GraphFacts(
-        workflow_id=version.runnable.workflow_id,
-        version=version.runnable.version,
-        inputs={**inputs, **{f"sys.{name}": value for name, value in system.items()}},
-        triggered_from=request.triggered_from or _trigger(version),
-        created_by=asker,
-        graph=version.runnable.raw if version.runnable.is_draft else None,
-        conversation_id=talk_id,
-        variables=[one for one in version.flow.variables if one["name"] not in known] if talk_id else (),
-        speaks=bool(version.flow.graph.answers),
-        secrets=version.runnable.secrets,
-        once=once(version.flow.graph),
-    )
-    turn = Turn(
-        query=str(system.get("query", "")),
-        inputs=inputs,
-        history=history,
-        user=str(system["user_id"]),
-        app_id=str(app.pk),
-        conversation_id=str(talk_id or ""),
-        history_is_given=request.history is not None,
-        flow=flow_turn(version, system, known),
-    )
     models, state = TenantModels(app.tenant_id), RunState()
     ports = graph_ports.of_run(principal, models, given_files.contents([*given, *brought]))
+    turn = turn_of(version, inputs, system, known, history)
     return Plan(
         principal=principal,
         app=app,
@@ -95,23 +73,54 @@ def make(principal: Principal, app: App, request: GenerateRequest, run_id: UUID)
         models=models,
         state=state,
         events=run(mode, config, turn, ports, state=state, stage_events=request.stage_events, is_followed=request.streaming),
-        graph=facts,
+        graph=GraphFacts(
+            workflow_id=version.runnable.workflow_id,
+            version=version.runnable.version,
+            inputs={**inputs, **{f"{flow.SYSTEM}.{name}": value for name, value in system.items()}},
+            triggered_from=request.triggered_from or _trigger(version),
+            created_by=asker,
+            graph=version.runnable.raw if version.runnable.is_draft else None,
+            conversation_id=talk_id,
+            variables=[one for one in version.flow.variables if one["name"] not in known] if talk_id else (),
+            **traits(version),
+        ),
     )
+
+
+def traits(version: Version) -> dict[str, Any]:
+    """What the rows of a run are told of its graph itself."""
+    graph = version.flow.graph
+    return {"speaks": bool(graph.answers), "secrets": version.runnable.secrets, "once": once(graph)}
 
 
 def _inputs(principal: Principal, config: AppConfig, request: GenerateRequest) -> tuple[dict[str, Any], list[GivenFile]]:
     """The form's values and the files among them; what a trigger brings has no form."""
     if request.entry:
-        return dict(request.inputs), []
+        return jsonio.storable(dict(request.inputs)), []
     return given_files.of_inputs(principal, config, app_config.check_inputs(config, request.inputs))
 
 
-def flow_turn(
-    version: Version, system: Mapping[str, Any], known: Mapping[str, Any], *, progress: Progress | None = None
-) -> FlowTurn:
+def turn_of(
+    version: Version,
+    inputs: Mapping[str, Any],
+    system: Mapping[str, Any],
+    known: Mapping[str, Any],
+    history: Sequence[HistoryTurn],
+    *,
+    progress: Progress | None = None,
+) -> Turn:
     """``known`` are the conversation's variables by name; what it does not have yet is as the graph declares it."""
     declared = {one["name"]: one.get("value") for one in version.flow.variables}
-    return FlowTurn(version.flow, system, version.runnable.environment, {**declared, **known}, limits(), progress)
+    environment, variables = version.runnable.environment, {**declared, **known}
+    return Turn(
+        query=str(system.get("query", "")),
+        inputs=inputs,
+        history=history,
+        user=str(system["user_id"]),
+        app_id=str(system["app_id"]),
+        conversation_id=str(system.get("conversation_id", "")),
+        flow=FlowTurn(version.flow, system, environment, variables, limits(), progress),
+    )
 
 
 def once(graph: BoundGraph) -> frozenset[str]:

@@ -10,6 +10,8 @@ from typing import Any, TypeAlias
 import msgspec
 from django.db import connection, models
 
+from difyproj.kernel import jsonio
+
 Column: TypeAlias = "models.Field[Any, Any]"
 Names: TypeAlias = tuple[str, ...]
 
@@ -70,24 +72,12 @@ def storable(text: str) -> str:
 
 
 def json_text(value: Any) -> str:
-    """JSON as every database takes it: no NUL characters, no halves of characters, what is no JSON as text."""
+    """JSON as every database takes it (``jsonio.storable``); what is no JSON stands as text."""
     try:
         text = _json(value).decode()
-    except (UnicodeEncodeError, OverflowError):
-        return json.dumps(_plain(value), ensure_ascii=False)
-    return text if "\\u0000" not in text else json.dumps(_plain(value), ensure_ascii=False)
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, str):
-        return storable(value).encode("utf-8", "replace").decode()
-    if isinstance(value, Mapping):
-        return {_plain(str(name)): _plain(item) for name, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
-    if isinstance(value, float) and value - value != 0:
-        return None
-    return value if value is None or isinstance(value, bool | int | float) else _plain(str(value))
+    except (UnicodeEncodeError, OverflowError, RecursionError):
+        return json.dumps(jsonio.storable(value), ensure_ascii=False)
+    return text if "\\u0000" not in text else _json(jsonio.storable(msgspec.json.decode(text))).decode()
 
 
 def _kept(field: Column, value: Any) -> Any:
