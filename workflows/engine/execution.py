@@ -12,7 +12,7 @@ from typing import Any, Final
 from difyproj.kernel import clock
 from difyproj.kernel.errors import Conflict, DomainError, InternalError, InvalidParam
 
-from .events import Assigned, NodeFinished, NodeRetried, NodeStarted, Place
+from .events import Assigned, NodeFinished, NodeRetried, NodeStarted, Place, Usage
 from .limits import LimitExceeded, is_larger
 from .node import NEVER_AGAIN, Done, NodeContext, NodeOutput, Waiting
 from .policies import Policy
@@ -36,7 +36,8 @@ _ENDS: Final = (Done, Waiting)
 class Execution:
     """``begun`` says that an earlier process had announced it; it then goes on under its old id.
 
-    ``assigned`` is what the node assigned, read in the moment in which it ended: others assign meanwhile.
+    ``assigned`` is what the node assigned, read in the moment in which it ended: others assign meanwhile. ``usage`` is what
+    model calls of tries that failed cost, together with the last one's.
     """
 
     spec: NodeSpec
@@ -50,6 +51,7 @@ class Execution:
     began: float = field(default_factory=clock.monotonic)
     created_at: float = field(default_factory=lambda: clock.now().timestamp())
     assigned: Mapping[tuple[str, str], Any] = field(default_factory=dict)
+    usage: Usage | None = None
 
     async def outputs(self) -> AsyncGenerator[Outcome, None]:
         """What the node gives, with a NodeRetried after each try that another one follows; last a Done, Waiting or Failed."""
@@ -64,6 +66,8 @@ class Execution:
                     async for output in outputs:
                         if isinstance(output, _ENDS):
                             self._check_end(output)
+                            if tries:
+                                await self._count_tries()
                             yield output
                             return
                         yield output
@@ -74,12 +78,17 @@ class Execution:
                 log.exception("node failed", extra={"node_id": self.spec.id, "node_type": self.spec.type})
                 error = InternalError()
             if tries >= self.policy.retries or isinstance(error, LimitExceeded):
+                await self._count_tries()
                 yield Failed(error)
                 return
             tries += 1
             yield self._retried(tries, error, began, created_at)
             await asyncio.sleep(self.policy.pause)
             began, created_at = clock.monotonic(), clock.now().timestamp()
+
+    async def _count_tries(self) -> None:
+        context = self.context
+        self.usage = await context.state.usage_of(context.execution_id, context.ports.models)
 
     def _check_end(self, end: Done | Waiting) -> None:
         """Raises InvalidParam for an end that the engine does not take."""
@@ -139,7 +148,7 @@ class Execution:
             outputs=None if done is None else dict(done.outputs),
             process_data=None if done is None or done.process_data is None else dict(done.process_data),
             error=error,
-            usage=None if done is None else done.usage,
+            usage=self.usage or (None if done is None else done.usage),
             handle="source" if done is None else done.handle,
             assigned=[Assigned(scope, name, value) for (scope, name), value in self.assigned.items()],
             error_strategy=strategy,

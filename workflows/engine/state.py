@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import reduce
 from typing import Any
 
 import msgspec
@@ -89,7 +90,7 @@ class RunState:
     replies: bool = True
     exceptions: int = 0
     depth: int = 0
-    _callers: set[str] = field(default_factory=set)
+    _by_execution: dict[str, list[ModelCall]] = field(default_factory=dict)
     _pieces: list[str] = field(default_factory=list)
 
     @property
@@ -116,13 +117,18 @@ class RunState:
         """A new call, made by the execution of a node."""
         call = ModelCall(provider, model, prompt)
         self.calls.append(call)
-        self._callers.add(execution_id)
+        self._by_execution.setdefault(execution_id, []).append(call)
         return call
 
     def spend(self, execution_id: str, usage: Usage) -> None:
         """A node ended that cost ``usage``; its own model calls are counted already."""
-        if execution_id not in self._callers:
+        if execution_id not in self._by_execution:
             self.spent = costs.add(self.spent, usage)
+
+    async def usage_of(self, execution_id: str, models: ModelPort) -> Usage | None:
+        """What the model calls of one execution cost, those of failed tries included; None when it made none."""
+        calls = self._by_execution.get(execution_id)
+        return None if calls is None else reduce(costs.add, [await call.close(models) for call in calls], Usage())
 
     async def usage(self, models: ModelPort) -> Usage:
         """Usage of all calls; a call that was cut off is counted from its prompt and the text that came."""

@@ -109,6 +109,9 @@ class _Walk:
                     deadline.inside = False
                     yield event
                     deadline.inside = True
+                    if deadline.passed:
+                        level.error = deadline.error()
+                        break
         except asyncio.CancelledError:
             if not deadline.took():
                 raise

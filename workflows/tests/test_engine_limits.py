@@ -47,7 +47,7 @@ async def test_time_that_is_over_interrupts_parallel_branches() -> None:
 
 
 async def test_the_deadline_leaves_the_readers_own_work_alone() -> None:
-    tree = chain(("a", "act", {"words": ["x"]}), ("answer", "answer", {"answer": "{{#a.text#}}"}), ("b", "act", {}))
+    tree = chain(("a", "act", {"words": ["x", "y"]}), ("answer", "answer", {"answer": "{{#a.text#}}"}), ("b", "act", {}))
     async with aclosing(run(tree, VariablePool(), scripted(), nodes=TYPES, limits=Limits(seconds=0.05))) as events:
         async for event in events:
             if isinstance(event, TextChunk):
@@ -55,6 +55,19 @@ async def test_the_deadline_leaves_the_readers_own_work_alone() -> None:
     assert isinstance(event, RunFailed) and "longer than 0.05 seconds" in event.message
     task = asyncio.current_task()
     assert task is not None and task.cancelling() == 0
+
+
+async def test_time_that_is_over_while_the_reader_is_busy_ends_the_run_when_the_reader_is_back() -> None:
+    models = ScriptedModels(("one ", 60.0, "never"))
+    tree = chain(("llm", "llm", LLM), ("answer", "answer", {"answer": "{{#llm.text#}}"}))
+    began = time.monotonic()
+    async with aclosing(
+        run(tree, VariablePool(), Ports(models, KeptFiles()), nodes=TYPES, limits=Limits(seconds=0.05))
+    ) as events:
+        async for event in events:
+            if isinstance(event, TextChunk):
+                await asyncio.sleep(0.1)
+    assert isinstance(event, RunFailed) and models.closed == 1 and time.monotonic() - began < 1
 
 
 async def test_a_run_that_is_in_time_leaves_no_timer() -> None:

@@ -274,3 +274,23 @@ async def test_a_stream_that_breaks_is_told_to_who_reads_and_the_others_are_ende
             await fan.get()
     await fan.close()
     assert closed == [True] and asyncio.all_tasks() == {asyncio.current_task()}
+
+
+async def test_a_stream_that_loses_one_cancellation_is_cancelled_again() -> None:
+    lost: list[bool] = []
+
+    async def stubborn() -> AsyncGenerator[int, None]:
+        yield 0
+        try:
+            await asyncio.sleep(60)
+        except asyncio.CancelledError:
+            lost.append(True)
+        await asyncio.sleep(60)
+
+    fan: Fan[str, int] = Fan()
+    fan.add("stubborn", stubborn())
+    assert await fan.get() == ("stubborn", 0)
+    await asyncio.sleep(0.01)
+    began = time.monotonic()
+    await fan.close()
+    assert lost == [True] and time.monotonic() - began < 1

@@ -188,6 +188,16 @@ async def test_a_model_is_asked_again_and_both_calls_are_paid_for() -> None:
     last = events[-1]
     assert isinstance(last, RunFinished)
     assert (visible(events), last.answer, last.usage.completion_tokens) == ("good", "good", 2)
+    told = node_end(events, "n").usage
+    assert told is not None and told.total_tokens == last.usage.total_tokens
+
+
+async def test_what_a_failed_model_call_cost_is_told_with_its_node() -> None:
+    tree = chain(("n", "llm", {**LLM, **default("x")}))
+    events = await events_of(tree, scripted("one ", "two", CompletionRequestError("On fire.")))
+    told, last = node_end(events, "n").usage, events[-1]
+    assert isinstance(last, RunFinished) and told is not None
+    assert told.completion_tokens == last.usage.completion_tokens == 2
 
 
 def _second_time_lucky(seen: list[ModelRequest]) -> Any:
