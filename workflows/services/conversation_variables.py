@@ -15,7 +15,7 @@ from difyproj.kernel import clock, ids, jsonio
 from difyproj.kernel.errors import BadRequest, InvalidParam, NotFound
 from workflows.models import ConversationVariable
 
-from .definitions import typed
+from .definitions import fitting
 
 Definitions = Iterable[Mapping[str, Any]]
 
@@ -91,7 +91,7 @@ def update(conversation: Conversation, variable_id: UUID | str, *, value: Any) -
     if row is None:
         raise ConversationVariableNotFound
     try:
-        row.value = typed(jsonio.storable(value), row.value_type)
+        row.value = fitting(jsonio.storable(value), row.value_type)
     except ValueError as error:
         raise BadRequest(f"Variable {row.name!r}: {error}") from error
     row.updated_at = clock.now()

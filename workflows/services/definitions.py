@@ -53,6 +53,11 @@ def typed(value: Any, kind: str) -> Any:
         return zero_of(kind)
     if isinstance(value, str) and kind not in ("string", SECRET):
         value = jsonio.loads(value) if value.strip() else zero_of(kind)
+    return fitting(value, kind)
+
+
+def fitting(value: Any, kind: str) -> Any:
+    """``value``, which is of type ``kind`` as it stands. Raises ValueError."""
     if not fits(value, kind):
         raise ValueError(f"The value is not of type {kind}.")
     if len(jsonio.dumps(value)) > LARGEST_VALUE:
