@@ -62,12 +62,13 @@ async def measure(name: str, call: Call, calls: int) -> None:
 async def run(calls: int) -> None:
     print(f"{'ms':32}{'first':>10}{'p50':>10}{'p95':>10}{'CPU':>10}")
     for walls in WALLS:
-        if refusal := WALLS.get(walls)().refusal():
+        behind = WALLS.get(walls)()
+        if refusal := behind.refusal():
             print(f"{walls}: skipped, {refusal}")
             continue
-        sandbox = Sandbox(WALLS.get(walls)(), size=1, bounds=Bounds(5.0, 64 * 1024**2))
+        sandbox = Sandbox(behind, size=1, bounds=Bounds(5.0, 64 * 1024**2))
         await measure(f"{walls}, Python", lambda s=sandbox: s.run_code("python3", PYTHON, VALUES), calls)
-        if len(WALLS.get(walls).languages["python3"]) > 1:
+        if len(behind.languages["python3"]) > 1:
             await measure(f"{walls}, Python by CPython", lambda s=sandbox: s.run_code("python3", WHOLE, VALUES), calls)
         await measure(f"{walls}, JavaScript", lambda s=sandbox: s.run_code("javascript", JAVASCRIPT, VALUES), calls)
         await measure(f"{walls}, template", lambda s=sandbox: s.render(TEMPLATE, VALUES, limit=100_000), calls)

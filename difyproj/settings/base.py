@@ -258,6 +258,7 @@ SANDBOX_WORKERS = env.integer("SANDBOX_WORKERS", 4, minimum=1, maximum=64)
 SANDBOX_SECONDS = env.seconds("SANDBOX_SECONDS", 10.0, minimum=0.1)
 SANDBOX_MEMORY_MB = env.integer("SANDBOX_MEMORY_MB", 64, minimum=8, maximum=4096)
 SANDBOX_REQUESTS = env.flag("SANDBOX_REQUESTS", False)
+SANDBOX_PACKAGES = env.text("SANDBOX_PACKAGES", "")
 CODE_LIMITS = {
     "largest": env.integer("CODE_MAX_NUMBER", 2**63 - 1, minimum=1, maximum=2**63 - 1),
     "smallest": env.integer("CODE_MIN_NUMBER", -(2**63 - 1), minimum=-(2**63 - 1), maximum=0),

@@ -40,10 +40,9 @@ def _sandbox() -> Sandbox:
 
 def _walls() -> Walls:
     """Those of the setting; ``auto`` takes the strongest that this machine has."""
-    if settings.SANDBOX_BACKEND != "auto":
-        return WALLS.get(settings.SANDBOX_BACKEND)()
-    walls = WALLS.get("bwrap")()
-    if refusal := walls.refusal():
-        logger.warning("The sandbox has its embedded walls only: %s", refusal)
-        return WALLS.get("embedded")()
-    return walls
+    chosen = "bwrap" if settings.SANDBOX_BACKEND == "auto" else settings.SANDBOX_BACKEND
+    walls = WALLS.get(chosen)(packages=settings.SANDBOX_PACKAGES)
+    if settings.SANDBOX_BACKEND != "auto" or not (refusal := walls.refusal()):
+        return walls
+    logger.warning("The sandbox has its embedded walls only: %s", refusal)
+    return WALLS.get("embedded")(packages=settings.SANDBOX_PACKAGES)

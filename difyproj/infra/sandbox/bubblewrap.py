@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -21,6 +22,7 @@ SYSTEM: Final = ("/lib", "/lib64", "/lib32")
 WALLS: Final = (
     "--unshare-all", "--unshare-user", "--disable-userns", "--die-with-parent", "--new-session", "--cap-drop", "ALL",
     "--uid", NOBODY, "--gid", NOBODY, "--hostname", "sandbox", "--clearenv", "--setenv", "LANG", "C.UTF-8",
+    "--setenv", "OPENBLAS_NUM_THREADS", "1",
     "--dev", "/dev", "--remount-ro", "/dev",
 )  # fmt: skip
 
@@ -28,7 +30,9 @@ WALLS: Final = (
 class Bubblewrap:
     """Behind these a whole CPython may run what Monty does not know."""
 
-    languages: Mapping[str, Sequence[Program]] = {"python3": (PYTHON, CPYTHON), "javascript": (JAVASCRIPT,)}
+    def __init__(self, *, packages: str = "") -> None:
+        whole = replace(CPYTHON, extra=packages)
+        self.languages: Mapping[str, Sequence[Program]] = {"python3": (PYTHON, whole), "javascript": (JAVASCRIPT,)}
 
     def refusal(self) -> str:
         if shutil.which("bwrap") is None:

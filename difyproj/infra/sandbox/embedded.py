@@ -12,6 +12,9 @@ class Embedded:
 
     languages: Mapping[str, Sequence[Program]] = {"python3": (PYTHON,), "javascript": (JAVASCRIPT,)}
 
+    def __init__(self, *, packages: str = "") -> None:
+        """Monty cannot import packages."""
+
     def refusal(self) -> str:
         return ""
 

@@ -20,20 +20,28 @@ START: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Program:
-    """A module of ``inside``. ``packages`` are those of others that it imports, ``binary`` what it runs."""
+    """A module of ``inside``. ``packages`` are those of others that it imports, ``binary`` what it runs.
+
+    ``extra`` is a folder of packages that are not its own: code may import them.
+    """
 
     name: str
     packages: Sequence[str] = ()
     binary: str = ""
+    extra: str = ""
 
     def folders(self) -> list[Path]:
         """Where its modules are found, first its own."""
-        return [HERE, *dict.fromkeys(_place(package).parent for package in self.packages)]
+        return [HERE, *dict.fromkeys(_place(package).parent for package in self.packages), *self._named(self.extra)]
 
     def files(self) -> list[Path]:
         """All that it must be able to read besides Python itself."""
-        binary = [Path(self.binary)] if self.binary else []
-        return [HERE / "inside", *(_place(package) for package in self.packages), *binary]
+        places = [_place(package) for package in self.packages]
+        return [HERE / "inside", *places, *self._named(self.binary), *self._named(self.extra)]
+
+    @staticmethod
+    def _named(path: str) -> list[Path]:
+        return [Path(path)] if path else []
 
 
 PYTHON: Final = Program("monty", ("pydantic_monty", "typing_extensions"), str(Path(sysconfig.get_path("scripts"), "monty")))

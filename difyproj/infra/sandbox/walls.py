@@ -18,6 +18,9 @@ class Walls(Protocol):
 
     languages: Mapping[str, Sequence[Program]]
 
+    def __init__(self, *, packages: str = "") -> None:
+        """``packages`` is a folder of Python packages for code, where these walls let it have them."""
+
     def refusal(self) -> str:
         """Why these walls cannot be had on this machine; empty when they can. May take some milliseconds."""
 

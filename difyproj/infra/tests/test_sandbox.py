@@ -218,6 +218,19 @@ async def test_what_monty_does_not_know_is_tried_by_a_whole_python(sandbox: Sand
         await out(sandbox, "import html\nimport numpy")
 
 
+async def test_a_whole_python_has_the_packages_that_the_operator_gave(tmp_path: Path) -> None:
+    (tmp_path / "own_package.py").write_text("def twice(number):\n    return number * 2\n")
+    walls = WALLS.get("bwrap")(packages=str(tmp_path))
+    if reason := walls.refusal():
+        pytest.skip(f"No bwrap walls here: {reason}")
+    sandbox = Sandbox(walls, size=1, bounds=BOUNDS)
+    code = "import own_package\ndef main(number):\n    return {'out': own_package.twice(number)}"
+    assert await out(sandbox, code, number=21) == 42
+    with pytest.raises(CodeExecutionError, match="Read-only file system"):
+        await out(sandbox, "import own_package\nopen(own_package.__file__, 'a')")
+    await sandbox.aclose()
+
+
 @pytest.mark.parametrize("sandbox", ["embedded"], indirect=True)
 async def test_without_a_whole_python_what_is_missing_is_named(sandbox: Sandbox) -> None:
     with pytest.raises(CodeExecutionError, match=r"NotImplementedError: .*class inheritance"):

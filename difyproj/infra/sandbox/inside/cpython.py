@@ -22,7 +22,7 @@ from .frames import LARGEST_REPLY, Refused, limits, serve
 
 FILES, THREADS = 32, 32
 # The interpreter and its modules beside the code's own memory.
-OVERHEAD_BYTES: Final = 192 * 1024**2
+OVERHEAD_BYTES: Final = 256 * 1024**2
 TELL: Final = 3
 LONGEST_NAME: Final = 100
 NAME: Final = "<code>"
