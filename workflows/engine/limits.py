@@ -59,8 +59,10 @@ class Deadline:
             self._task = asyncio.current_task()
 
     def stop(self) -> None:
+        """No more interruptions; one that got lost on its way is taken back."""
         if self._timer is not None:
             self._timer.cancel()
+        self.took()
 
     def took(self) -> bool:
         """True when the cancellation that just arrived was this deadline's own; it is then taken back."""

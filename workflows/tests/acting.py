@@ -71,6 +71,17 @@ class OnceNode(ActNode):
     repeats = NEVER_AGAIN
 
 
+class DeafNode(ActNode):
+    """Turns a cancellation into an error of its own, as some libraries do."""
+
+    async def run(self, ctx: NodeContext[ActData]) -> NodeStream:
+        try:
+            await asyncio.sleep(ctx.data.seconds)
+        except asyncio.CancelledError:
+            raise CompletionRequestError("The connection broke.") from None
+        yield Done()
+
+
 class AskData(msgspec.Struct, frozen=True):
     question: str = "Shall we?"
 

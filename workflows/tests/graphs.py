@@ -60,6 +60,7 @@ TYPES: Registry[type[Node[Any]]] = Registry(
         "silent": "workflows.tests.graphs:SilentNode",
         "act": "workflows.tests.acting:ActNode",
         "once": "workflows.tests.acting:OnceNode",
+        "deaf": "workflows.tests.acting:DeafNode",
         "ask": "workflows.tests.acting:AskNode",
     },
 )

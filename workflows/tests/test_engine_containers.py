@@ -182,6 +182,20 @@ async def test_answers_inside_stream_in_the_order_of_the_rounds(parallel: bool) 
     assert isinstance(last, RunFinished) and last.outputs["answer"] == last.answer == visible(events)
 
 
+@pytest.mark.parametrize("parallel", [False, True])
+@pytest.mark.parametrize("before", ["", "So: "])
+async def test_text_of_a_failed_try_inside_is_withdrawn(parallel: bool, before: str) -> None:
+    tried = {"retry_config": {"retry_enabled": True, "max_retries": 2, "retry_interval": 0}}
+    body: list[Node] = [
+        ("n", "act", {"words": ["o", "k"], "fails": 2, **tried}),
+        ("say", "answer", {"answer": before + "<{{#n.text#}}>"}),
+    ]
+    tree = iteration(*body, after=[("done", "answer", {"answer": "."})], is_parallel=parallel, output_selector=["n", "text"])
+    events = await events_of(tree, scripted(), inputs={"items": [1, 2, 3]})
+    last = events[-1]
+    assert isinstance(last, RunFinished) and visible(events) == last.answer == f"{before}<ok>" * 3 + "."
+
+
 async def test_text_inside_a_container_never_mixes_with_an_answer_beside_it() -> None:
     each = ("each", "iteration", {"iterator_selector": ["start", "items"], "output_selector": ["say", "answer"]})
     tree = exported(

@@ -70,6 +70,16 @@ async def test_time_that_is_over_while_the_reader_is_busy_ends_the_run_when_the_
     assert isinstance(event, RunFailed) and models.closed == 1 and time.monotonic() - began < 1
 
 
+@pytest.mark.parametrize("beside", [[], [("other", "act", {"seconds": 60})]])
+async def test_a_node_that_makes_an_error_of_the_interruption_ends_the_run_all_the_same(beside: list[Any]) -> None:
+    deaf = ("deaf", "deaf", {"seconds": 60, **FALLBACK})
+    tree = graph(("start", "start", {}), deaf, *beside, edges=[f"start -> {name}" for name, _, _ in (deaf, *beside)])
+    last = (await events_of(tree, scripted(), limits=Limits(seconds=0.05)))[-1]
+    assert isinstance(last, RunFailed) and "longer than 0.05 seconds" in last.message
+    task = asyncio.current_task()
+    assert task is not None and task.cancelling() == 0
+
+
 async def test_a_run_that_is_in_time_leaves_no_timer() -> None:
     loop = asyncio.get_running_loop()
     before = [each for each in loop._scheduled if not each.cancelled()]  # type: ignore[attr-defined]
