@@ -40,9 +40,12 @@ def _sandbox() -> Sandbox:
 
 def _walls() -> Walls:
     """Those of the setting; ``auto`` takes the strongest that this machine has."""
-    chosen = "bwrap" if settings.SANDBOX_BACKEND == "auto" else settings.SANDBOX_BACKEND
-    walls = WALLS.get(chosen)(packages=settings.SANDBOX_PACKAGES)
-    if settings.SANDBOX_BACKEND != "auto" or not (refusal := walls.refusal()):
-        return walls
-    logger.warning("The sandbox has its embedded walls only: %s", refusal)
-    return WALLS.get("embedded")(packages=settings.SANDBOX_PACKAGES)
+    name, given = settings.SANDBOX_BACKEND, settings.SANDBOX_PACKAGES
+    walls = WALLS.get("bwrap" if name == "auto" else name)(packages=given)
+    refusal = walls.refusal()
+    if refusal and name == "auto":
+        logger.warning("The sandbox has its embedded walls only: %s", refusal)
+        return WALLS.get("embedded")(packages=given)
+    if refusal:
+        logger.error("No code and no template can be run: %s", refusal)
+    return walls

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import sys
-import sysconfig
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -44,7 +43,7 @@ class Program:
         return [Path(path)] if path else []
 
 
-PYTHON: Final = Program("monty", ("pydantic_monty", "typing_extensions"), str(Path(sysconfig.get_path("scripts"), "monty")))
+PYTHON: Final = Program("monty", ("pydantic_monty", "typing_extensions"), str(Path(sys.executable).with_name("monty")))
 # Only behind walls that keep files and network away.
 CPYTHON: Final = Program("cpython")
 JAVASCRIPT: Final = Program("javascript", ("_quickjs",))

@@ -268,11 +268,29 @@ async def test_the_operator_chooses_walls_and_limits(settings: Settings) -> None
         front._sandbox.cache_clear()
 
 
-def test_automatic_walls_are_the_strongest_that_the_machine_has(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
-    settings.SANDBOX_BACKEND = "auto"
-    for reason, chosen in (("no user namespaces", "embedded"), ("", "bwrap")):
-        monkeypatch.setattr(WALLS.get("bwrap"), "refusal", lambda self, reason=reason: reason)
-        assert isinstance(front._walls(), WALLS.get(chosen))
+@pytest.mark.parametrize(
+    ("wanted", "refusal", "chosen", "level"),
+    [
+        ("auto", "", "bwrap", None),
+        ("auto", "no user namespaces", "embedded", "WARNING"),
+        ("bwrap", "no user namespaces", "bwrap", "ERROR"),
+        ("embedded", "no user namespaces", "embedded", None),
+    ],
+)
+def test_walls_are_what_the_operator_wants_and_never_weaker_in_silence(
+    settings: Settings,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    wanted: str,
+    refusal: str,
+    chosen: str,
+    level: str | None,
+) -> None:
+    settings.SANDBOX_BACKEND = wanted
+    monkeypatch.setattr(WALLS.get("bwrap"), "refusal", lambda self: refusal)
+    assert isinstance(front._walls(), WALLS.get(chosen))
+    told = [(record.levelname, refusal in record.getMessage()) for record in caplog.records if record.name == "dify.sandbox"]
+    assert told == ([(level, True)] if level else [])
 
 
 def test_nothing_runs_before_the_first_call() -> None:
