@@ -9,7 +9,7 @@ import msgspec
 from django.conf import settings
 
 from difyproj.infra import db
-from difyproj.kernel import clock
+from difyproj.kernel import clock, jsonio
 from workflows.engine.events import (
     HumanInputRequired,
     NodeFinished,
@@ -26,6 +26,7 @@ from workflows.engine.masking import masked
 
 from . import asking
 from .commits import committer
+from .encodable import encodable
 from .ledger import Ending, Ledger
 from .live import LiveRun
 
@@ -36,7 +37,7 @@ async def record(run: LiveRun, ledger: Ledger, event: RunEvent) -> None:
     """Keep and show the event, in this order; waits only when the database falls far behind."""
     if isinstance(event, HumanInputRequired):
         event = await _issue(run, ledger, event)
-    if ledger.put(run, _complete(ledger, event)):
+    if ledger.put(run, encodable(_complete(ledger, event))):
         committer.hand(run)
         if isinstance(event, NodeStarted) and event.node_id in ledger.facts.once:
             await committer.settled()
@@ -57,7 +58,7 @@ async def close(
     the run."""
     ledger.put(run, TextWhole())
     ledger.settled = asyncio.get_running_loop().create_future()
-    ledger.ending = Ending(event, run.state.answer, clock.now(), then)
+    ledger.ending = Ending(event, jsonio.storable(run.state.answer), clock.now(), then)
     committer.hand(run)
     try:
         return await ledger.settled

@@ -19,6 +19,7 @@ from workflows.engine.events import RunEvent, RunFailed, RunFinished, RunPaused
 
 from . import graph_record, live, recorder, titles
 from .commits import committer
+from .encodable import encodable
 from .ledger import Ledger
 from .live import LiveRun
 from .plan import Plan
@@ -132,7 +133,7 @@ async def _settle_graph(run: LiveRun, plan: Plan, ledger: Ledger, end: End) -> N
         await committer.settled()
         return
     try:
-        end, is_kept = await _keep_graph(run, ledger, end)
+        end, is_kept = await _keep_graph(run, ledger, encodable(end))
     except Exception:
         logger.exception("A run's end could not be kept", extra={"run_id": str(run.reply.run_id)})
         return
@@ -149,8 +150,8 @@ async def _keep_graph(run: LiveRun, ledger: Ledger, end: End) -> tuple[End, bool
     except (OperationalError, InterfaceError):
         raise
     except Exception:
-        logger.exception("A run's end is kept without its details", extra={"run_id": str(run.reply.run_id)})
-    bare = recorder.bare(end) if not isinstance(end, RunPaused) else _bare_failure(run)
+        logger.exception("A run's end could not be kept, so it failed", extra={"run_id": str(run.reply.run_id)})
+    bare = _bare_failure(run)
     return bare, await graph_record.close(run, ledger, bare, then=then)
 
 

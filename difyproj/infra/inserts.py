@@ -76,7 +76,7 @@ def json_text(value: Any) -> str:
     try:
         text = _json(value).decode()
     except (UnicodeEncodeError, OverflowError, RecursionError):
-        return json.dumps(jsonio.storable(value), ensure_ascii=False)
+        return json.dumps(jsonio.storable(value), ensure_ascii=False, default=str)
     return text if "\\u0000" not in text else _json(jsonio.storable(msgspec.json.decode(text))).decode()
 
 
