@@ -10,6 +10,7 @@ from typing import Any, Final
 
 import msgspec
 
+from difyproj.kernel import jsonio
 from difyproj.kernel.errors import InvalidParam
 
 from .kinds import element_of, is_array
@@ -98,7 +99,7 @@ class Checker:
             raise OutputValidationError(
                 f"The length of output variable `{place}` must be less than {self.limits.string} characters."
             )
-        return value.replace("\0", "")
+        return str(jsonio.storable(value))
 
     def _boolean(self, value: Any, place: str) -> bool:
         if not isinstance(value, bool):

@@ -139,6 +139,11 @@ async def test_code_that_fails_tells_its_author_why(language: str, code: str, to
     assert language == "ruby" or isinstance(refusal.value, CodeExecutionError)
 
 
+async def test_half_a_character_is_replaced() -> None:
+    code = "function main() { return {out: {['a\\ud800']: 'b\\udc00\\u0000'}} }"
+    assert await returned(code, {"out": "object"}, language="javascript") == {"out": {"a?": "b?"}}
+
+
 async def test_a_promise_is_not_awaited() -> None:
     with pytest.raises(OutputValidationError, match="Output out is missing"):
         await returned("async function main() { return {out: 1} }", {"out": "number"}, language="javascript")
