@@ -153,7 +153,7 @@ def test_a_conversation_reads_from_its_first_to_its_newest_message(root: Client,
 def test_a_new_app_has_a_site_and_answers(root: Client, cast: Cast) -> None:
     form = {"tenant": str(cast.alice.tenant.pk), "name": "New", "mode": "chat", "description": ""}
     shown = page(root, "app/add/")
-    assert "&quot;provider&quot;: &quot;demo&quot;" in shown and "Chatflow" not in shown
+    assert "&quot;provider&quot;: &quot;demo&quot;" in shown and ">Agent<" not in shown
     config = '{"model": {"provider": "demo", "name": "demo"}}'
     refused = root.post("/admin/apps/app/add/", {**form, "config": '{"model": 1}'})
     assert refused.status_code == 200 and not App.objects.exists()
