@@ -17,11 +17,17 @@ _AHEAD = 64
 
 
 class Fan(Generic[Key, Item]):
-    """Use it from one task. Whoever adds streams closes the fan, however it is left."""
+    """Use it from one task. Whoever adds streams closes the fan, however it is left.
 
-    def __init__(self) -> None:
+    A stream goes on behind an item of the type ``held`` only when the reader asks for the next item; behind all others at
+    once.
+    """
+
+    def __init__(self, held: type | None = None) -> None:
+        self._held = held
         self._tasks: set[asyncio.Task[None]] = set()
-        self._queue: asyncio.Queue[tuple[Key, Item] | None] = asyncio.Queue(_AHEAD)
+        self._queue: asyncio.Queue[tuple[Key, Item, asyncio.Event | None] | None] = asyncio.Queue(_AHEAD)
+        self._holding: asyncio.Event | None = None
         self._error: BaseException | None = None
 
     def add(self, key: Key, stream: AsyncGenerator[Item, Any]) -> None:
@@ -31,10 +37,13 @@ class Fan(Generic[Key, Item]):
 
     async def get(self) -> tuple[Key, Item]:
         """The next item of any stream. Raises what a stream raised."""
+        if self._holding is not None:
+            self._holding.set()
         found = await self._queue.get() if self._error is None else None
         if found is None:
             raise self._error or RuntimeError("A stream told nothing.")
-        return found
+        key, item, self._holding = found
+        return key, item
 
     async def close(self) -> None:
         """End all streams; returns when they have let go of what they held."""
@@ -48,7 +57,10 @@ class Fan(Generic[Key, Item]):
     async def _feed(self, key: Key, stream: AsyncGenerator[Item, Any]) -> None:
         async with aclosing(stream):
             async for item in stream:
-                await self._queue.put((key, item))
+                taken = asyncio.Event() if self._held is not None and isinstance(item, self._held) else None
+                await self._queue.put((key, item, taken))
+                if taken is not None:
+                    await taken.wait()
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)

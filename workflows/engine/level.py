@@ -12,7 +12,7 @@ from difyproj.kernel.errors import DomainError
 from difyproj.kernel.ids import new_id
 
 from .answer import AnswerStream, Said, TextWithdrawn
-from .events import ContainerFinished, Events, NodeFinished, NodeRetried, Place, RunEvent, TextChunk, TextReplaced
+from .events import ContainerFinished, Events, NodeFinished, NodeRetried, NodeStarted, Place, RunEvent, TextChunk, TextReplaced
 from .execution import Execution, Failed, Outcome
 from .fan import Fan
 from .frontier import Frontier
@@ -114,7 +114,7 @@ class Level:
                                 for event in self._take(execution, output):
                                     yield event
                         break
-                    fan = fan or Fan()
+                    fan = fan or Fan(NodeStarted)
                     fan.add(execution, execution.outputs())
                 if fan is not None and running and self.error is None:
                     execution, output = await fan.get()

@@ -11,7 +11,7 @@ import msgspec
 from difyproj.kernel.errors import DomainError, InvalidParam
 from workflows.engine.answer import TextWithdrawn
 from workflows.engine.containers import Container
-from workflows.engine.events import Events, RunEvent, TextChunk
+from workflows.engine.events import Events, NodeStarted, RunEvent, TextChunk
 from workflows.engine.fan import Fan
 from workflows.engine.limits import LimitExceeded
 from workflows.engine.node import Done, Node, NodeContext, NodeStream, RoundFinished
@@ -96,7 +96,7 @@ class _Rounds:
 
     async def events(self) -> Events:
         width = min(self._ctx.data.width, self._ctx.limits.width)
-        fan: Fan[int, RunEvent] = Fan()
+        fan: Fan[int, RunEvent] = Fan(NodeStarted)
         begun = 0
         try:
             while len(self._ended) < begun or (begun < len(self._items) and self.error is None):

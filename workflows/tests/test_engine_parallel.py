@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
+from typing import Any
 
 import pytest
 
@@ -22,6 +23,7 @@ from workflows.engine.walk import run
 
 from .acting import CLOSED, RAN, TOGETHER
 from .graphs import LLM, TYPES, events_of, graph, short
+from .graphs_inside import exported, iteration
 
 
 def fan_out(count: int, **data: object) -> Graph:
@@ -187,13 +189,28 @@ async def test_an_untaken_branch_is_skipped_through_to_the_join() -> None:
     assert last.outputs == {"one": "Code 1", "two": "Code 2", "three": None}
 
 
-async def test_a_node_begins_only_once_its_start_was_taken() -> None:
-    tree = fan_out(2)
-    async with aclosing(run(tree, VariablePool(), scripted(), nodes=TYPES)) as events:
+def _rounds(**data: Any) -> Graph:
+    return iteration(("one", "act", {}), output_selector=["one", "text"], **data)
+
+
+def _beside() -> Graph:
+    """An iteration that runs beside another node."""
+    inner: list[tuple[str, str, Mapping[str, object]]] = [("first", "iteration-start", {}), ("one", "act", {})]
+    each = ("each", "iteration", {"iterator_selector": ["start", "items"], "output_selector": ["one", "text"]})
+    nodes = [("start", "start", {}), each, *inner, ("other", "act", {"seconds": 0.05})]
+    return exported(nodes, ["start -> each", "first -> one", "start -> other"], each=["first", "one"])
+
+
+@pytest.mark.parametrize("tree", [fan_out(2), _rounds(), _rounds(is_parallel=True), _beside()])
+async def test_a_node_begins_only_once_its_start_was_taken(tree: Graph) -> None:
+    began = 0
+    async with aclosing(run(tree, VariablePool({"inputs": {"items": [1, 2]}}), scripted(), nodes=TYPES)) as events:
         async for event in events:
             if isinstance(event, NodeStarted) and event.node_type == "act":
-                await asyncio.sleep(0.001)
-                assert event.node_id not in RAN
+                began += 1
+                await asyncio.sleep(0.005)
+                assert len(RAN) < began, f"{event.node_id} ran before anybody could keep its start"
+    assert len(RAN) == began
 
 
 async def test_an_assigned_variable_is_told_with_the_node_that_assigned_it() -> None:
