@@ -59,6 +59,9 @@ class ModelCall:
                 time_to_first_token=None if first is None else round(first - self.started, 3),
                 time_to_generate=None if first is None else round(ended - first, 3),
             )
+            # A run may make thousands of calls; their texts have done their service.
+            self.prompt = ""
+            self.pieces.clear()
         return self.usage
 
     async def _count(self, models: ModelPort) -> TokenUsage:

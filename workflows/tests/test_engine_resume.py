@@ -41,8 +41,9 @@ from .acting import RAN
 from .graphs import TYPES, chain, graph, short
 from .graphs_at_random import random_graphs
 from .graphs_inside import exported, iteration, loop
+from .test_engine_containers import sometimes_failing
 
-INPUTS = {"items": ["a", "b", "c"], "n": 1}
+INPUTS = {"items": ["a", "bad", "c"], "n": 1}
 SAY_ALL = ("end", "answer", {"answer": "[{{#one.text#}}|{{#two.text#}}|{{#conversation.word#}}]"})
 COUNTED = {"items": [{"variable_selector": ["again", "num"], "operation": "+=", "input_type": "constant", "value": 1}]}
 COUNT_TURNS = {"items": [{"variable_selector": ["conversation", "n"], "operation": "+=", "input_type": "constant", "value": 1}]}
@@ -128,6 +129,8 @@ GRAPHS = {
         break_conditions=[{"variable_selector": ["again", "num"], "comparison_operator": "≥", "value": "3"}],
     ),
     "nested": _nested(),
+    "iteration with errors": sometimes_failing(error_handle_mode="continue-on-error"),
+    "parallel iteration with errors": sometimes_failing(error_handle_mode="remove-abnormal-output", is_parallel=True),
     "changing conversation": chain(
         ("say", "answer", {"answer": "{{#conversation.word#}}, "}),
         ("set", "act", {"assign": {"conversation.word": "new"}}),
