@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import codecs
+import re
+from collections.abc import Iterator
 from typing import Final
 
 from charset_normalizer import from_bytes
@@ -15,8 +17,15 @@ _MARKS: Final = (
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
 _SAMPLE: Final = 64 * 1024
-_COMMON: Final = ("gb18030", "shift_jis", "euc_kr", "big5", "cp1252")
-"""Tried where statistics find nothing, strictest first."""
+_KNOWN: Final = (
+    "gb18030", "big5", "shift_jis", "euc_jp", "euc_kr", "cp1252", "cp1251", "koi8_r", "cp1250", "cp1253", "cp1254", "cp1255",
+    "cp1256", "cp874",
+)  # fmt: skip
+"""What documents are written in. A choice among all encodings finds Arabic in German."""
+_LATIN: Final = re.compile(rb"[a-zA-Z][\x80-\xff]{1,2}(?![\x80-\xff])|(?<![\x80-\xff])[\x80-\xff]{1,2}[a-zA-Z]")
+_RUN: Final = re.compile(rb"[\x80-\xff]+")
+_FEW: Final = 24
+"""Fewer bytes than this are too few for statistics."""
 _REFUSED: Final = frozenset({"punycode", "idna", "undefined"})
 """No encodings of documents, and slow on large ones."""
 
@@ -35,12 +44,24 @@ def decoded(data: bytes, stated: str | None = None) -> str:
 
 
 def _guessed(data: bytes) -> str:
-    best = from_bytes(data[:_SAMPLE]).best()
-    for encoding in ([best.encoding] if best is not None else []) + list(_COMMON):
+    for encoding in _likely(data[:_SAMPLE]):
         text = _read(data, encoding)
         if text is not None:
             return text
     return data.decode("utf-8", "replace")
+
+
+def _likely(sample: bytes) -> Iterator[str]:
+    """Single letters between letters of ours are Latin ones; a little of anything else is Chinese if it can be."""
+    runs = _RUN.findall(sample)
+    if 2 * len(_LATIN.findall(sample)) > len(runs):
+        yield "cp1252"
+    elif sum(map(len, runs)) < _FEW:
+        yield "gb2312"
+    best = from_bytes(sample, cp_isolation=list(_KNOWN)).best()
+    if best is not None:
+        yield best.encoding
+    yield from _KNOWN
 
 
 def _read(data: bytes, encoding: str) -> str | None:

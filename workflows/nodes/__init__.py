@@ -27,6 +27,7 @@ NODES: Registry[type[Node[Any]]] = Registry(
         "loop-end": "workflows.nodes.loop_end:LoopEndNode",
         "parameter-extractor": "workflows.nodes.parameter_extractor:ParameterExtractorNode",
         "http-request": "workflows.nodes.http_request:HttpRequestNode",
+        "document-extractor": "workflows.nodes.document_extractor:DocumentExtractorNode",
         "tool": "workflows.nodes.tool:ToolNode",
         "agent": "workflows.nodes.agent:AgentNode",
         "knowledge-retrieval": "workflows.nodes.knowledge_retrieval:KnowledgeRetrievalNode",

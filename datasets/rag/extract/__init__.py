@@ -1,0 +1,1 @@
+"""Text out of documents. What reads strangers' bytes here belongs into a confined process."""

@@ -1,0 +1,59 @@
+"""Word documents: paragraphs, headings and lists, and tables where they stand."""
+
+from __future__ import annotations
+
+import re
+import zipfile
+from collections.abc import Iterator
+from io import BytesIO
+from typing import Final
+
+import docx
+from docx.opc.exceptions import OpcError
+from docx.table import Table
+from docx.text.paragraph import Paragraph
+
+from datasets.rag.extract import archives, tables
+from datasets.rag.extract.base import Extracted, Unreadable
+
+_HEADING: Final = re.compile(r"(?:heading|überschrift|titre|标题)\s*([1-6])", re.IGNORECASE)
+_BROKEN: Final = (OpcError, zipfile.BadZipFile, SyntaxError, KeyError, ValueError, AttributeError, IndexError, OSError)
+
+
+def extract(data: bytes) -> Extracted:
+    archives.check(data)
+    try:
+        document = docx.Document(BytesIO(data))
+        return Extracted(
+            "\n\n".join(filter(None, map(_block, document.iter_inner_content()))), title=document.core_properties.title
+        )
+    except _BROKEN:
+        # The library checks little of what it reads.
+        raise Unreadable("The Word document is damaged, or is none.") from None
+
+
+def _block(block: Paragraph | Table) -> str:
+    return _table(block) if isinstance(block, Table) else _paragraph(block)
+
+
+def _paragraph(paragraph: Paragraph) -> str:
+    text = paragraph.text.strip()
+    style = (paragraph.style.name or "") if paragraph.style is not None else ""
+    if not text:
+        return ""
+    heading = _HEADING.match(style)
+    if heading:
+        return f"{'#' * int(heading[1])} {text}"
+    return f"- {text}" if style.startswith("List") else text
+
+
+def _table(table: Table) -> str:
+    return tables.markdown([list(_cells(table, at)) for at in range(len(table.rows))])
+
+
+def _cells(table: Table, at: int) -> Iterator[str]:
+    """A cell that spans several columns is written once."""
+    before = None
+    for cell in table.rows[at].cells:
+        yield "" if cell._tc is before else cell.text
+        before = cell._tc

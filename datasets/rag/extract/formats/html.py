@@ -1,0 +1,20 @@
+"""Web pages."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from datasets.rag.extract import markup
+from datasets.rag.extract.base import Extracted
+from datasets.rag.extract.plain import text_of
+from difyproj.kernel.decoding import decoded
+
+_CHARSET: Final = re.compile(rb"""<meta[^>]{0,200}?charset\s*=\s*["']?\s*([a-zA-Z0-9_:.-]{1,40})""", re.IGNORECASE)
+_HEAD: Final = 2048
+
+
+def extract(data: bytes) -> Extracted:
+    """Read in the encoding that the page names."""
+    stated = _CHARSET.search(data[:_HEAD])
+    return markup.extracted(decoded(data, stated[1].decode("ascii")) if stated else text_of(data))

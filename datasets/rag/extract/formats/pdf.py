@@ -1,0 +1,35 @@
+"""PDF: the text of its pages."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import pypdfium2 as pdfium
+
+from datasets.rag.extract.base import Extracted, Page, Unreadable, joined
+
+_MOST_PAGES: Final = 5000
+
+
+def extract(data: bytes) -> Extracted:
+    try:
+        with pdfium.PdfDocument(data) as document:
+            count = len(document)
+            if count > _MOST_PAGES:
+                raise Unreadable(f"The document has {count} pages; at most {_MOST_PAGES} can be read.")
+            title = str(document.get_metadata_dict(skip_empty=True).get("Title", ""))
+            return joined([Page(at + 1, _text(document, at)) for at in range(count)], title)
+    except pdfium.PdfiumError as error:
+        is_locked = "password" in str(error).lower()
+        told = "The PDF is locked by a password." if is_locked else "The PDF is damaged, or is none."
+        raise Unreadable(told) from None
+
+
+def _text(document: pdfium.PdfDocument, at: int) -> str:
+    page = document[at]
+    try:
+        text: str = page.get_textpage().get_text_range(errors="replace")
+    finally:
+        page.close()
+    # A hyphen at a line's end comes as U+FFFE or U+0002.
+    return text.replace("\r\n", "\n").replace("\ufffe", "").replace("\x02", "").replace("\0", "").strip()

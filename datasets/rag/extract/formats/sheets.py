@@ -1,0 +1,51 @@
+"""Spreadsheets, old and new: a Markdown table for each sheet."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date, datetime, time
+from io import BytesIO
+from typing import Any, Final
+
+from python_calamine import CalamineError, CalamineWorkbook, PasswordError, SheetVisibleEnum
+
+from datasets.rag.extract import archives, tables
+from datasets.rag.extract.base import Extracted, Page, Unreadable, joined
+
+_MOST_CELLS: Final = 2_000_000
+
+
+def extract(data: bytes) -> Extracted:
+    """Hidden sheets are left out; a sheet's name stands above it where there are several."""
+    if data.startswith(b"PK"):
+        archives.check(data)
+    try:
+        book = CalamineWorkbook.from_filelike(BytesIO(data))
+        shown = [sheet.name for sheet in book.sheets_metadata if sheet.visible is SheetVisibleEnum.Visible]
+        pages = [_page(book, at, name, is_alone=len(shown) == 1) for at, name in enumerate(shown, start=1)]
+    except PasswordError:
+        raise Unreadable("The spreadsheet is locked by a password.") from None
+    except (CalamineError, ValueError, OSError):
+        raise Unreadable("The spreadsheet is damaged, or is none.") from None
+    return joined([page for page in pages if page.text])
+
+
+def _page(book: CalamineWorkbook, at: int, name: str, *, is_alone: bool) -> Page:
+    sheet = book.get_sheet_by_name(name)
+    if sheet.width * sheet.height > _MOST_CELLS:
+        raise Unreadable(f"The sheet {name!r} has more than {_MOST_CELLS} cells.")
+    table = tables.markdown([[_text(cell) for cell in row] for row in _rows(sheet)])
+    return Page(at, table if is_alone or not table else f"## {name}\n\n{table}", name)
+
+
+def _rows(sheet: Any) -> Sequence[Sequence[Any]]:
+    rows: Sequence[Sequence[Any]] = sheet.to_python(skip_empty_area=True)
+    return rows
+
+
+def _text(cell: Any) -> str:
+    if isinstance(cell, float) and cell.is_integer() and abs(cell) < 1e15:
+        return str(int(cell))
+    if isinstance(cell, datetime):
+        return cell.date().isoformat() if cell.time() == time() else cell.isoformat(" ")
+    return cell.isoformat() if isinstance(cell, date | time) else str(cell)

@@ -1,0 +1,152 @@
+"""HTML as Markdown: headings, lists and tables stay, scripts and styles go."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Final
+
+from selectolax.lexbor import LexborHTMLParser, LexborNode
+
+from . import tables
+from .base import Extracted
+
+_SILENT: Final = frozenset({"script", "style", "noscript", "template", "head", "svg", "iframe", "object", "select", "button"})
+_BLOCKS: Final = frozenset(
+    {
+        "address",
+        "article",
+        "aside",
+        "blockquote",
+        "body",
+        "dd",
+        "details",
+        "div",
+        "dl",
+        "dt",
+        "fieldset",
+        "figcaption",
+        "figure",
+    }
+    | {
+        "footer",
+        "form",
+        "header",
+        "hr",
+        "li",
+        "main",
+        "nav",
+        "ol",
+        "p",
+        "pre",
+        "section",
+        "summary",
+        "ul",
+        "caption",
+        "table",
+        "tr",
+        "td",
+        "th",
+    }
+)
+_CELLS: Final = frozenset({"table", "tr", "td", "th"})
+_APART: Final = frozenset({"p", "blockquote", "pre", "ul", "ol", "dl", "table", "section", "article"})
+_HEADINGS: Final = {f"h{level}": "#" * level for level in range(1, 7)}
+_SPACE: Final = re.compile(r"\s+")
+_LINES: Final = re.compile(r"\n{3,}")
+_TEXT: Final = "-text"
+
+
+def extracted(html: str) -> Extracted:
+    """Broken markup is read as browsers read it."""
+    tree = LexborHTMLParser(html)
+    title = tree.css_first("title")
+    name = _SPACE.sub(" ", title.text()).strip() if title is not None else ""
+    root = tree.body or tree.root
+    if root is None:
+        return Extracted("", title=name)
+    return Extracted(_Writer().written(root), title=name)
+
+
+def _walk(root: LexborNode) -> Iterator[tuple[LexborNode, bool]]:
+    """Each node when it begins and when it ends; no depth is too deep."""
+    waiting = [(root, False)]
+    while waiting:
+        node, ends = waiting.pop()
+        yield node, ends
+        if not ends and node.tag not in _SILENT:
+            waiting.append((node, True))
+            waiting.extend([(child, False) for child in node.iter(include_text=True)][::-1])
+
+
+class _Writer:
+    """Texts go to the open cell, or to the page. A table in a table is text of its cell."""
+
+    def __init__(self) -> None:
+        self._page: list[str] = []
+        self._open: list[list[str]] = [self._page]
+        self._rows: list[list[str]] = []
+        self._depth = 0
+        self._preformatted = 0
+
+    def written(self, root: LexborNode) -> str:
+        for node, ends in _walk(root):
+            if node.tag == _TEXT:
+                if not ends:
+                    self._text(node.text_content or "")
+            elif ends:
+                self._leave(node.tag or "")
+            else:
+                self._enter(node.tag or "")
+        return _tidied(self._page)
+
+    def _text(self, text: str) -> None:
+        self._open[-1].append(text if self._preformatted else _SPACE.sub(" ", text))
+
+    def _enter(self, tag: str) -> None:
+        self._preformatted += tag == "pre"
+        self._depth += tag == "table"
+        if self._depth == 1 and tag in _CELLS:
+            self._enter_table(tag)
+        elif tag == "br":
+            self._open[-1].append("\n")
+        elif tag in _HEADINGS:
+            self._open[-1].append(f"\n\n{_HEADINGS[tag]} ")
+        elif tag == "li":
+            self._open[-1].append("\n- ")
+        elif tag in _BLOCKS:
+            self._break(tag)
+
+    def _leave(self, tag: str) -> None:
+        if self._depth == 1 and tag in _CELLS:
+            self._leave_table(tag)
+        elif tag in _HEADINGS:
+            self._open[-1].append("\n\n")
+        elif tag in _BLOCKS and tag != "li":
+            self._break(tag)
+        self._preformatted -= tag == "pre"
+        self._depth -= tag == "table"
+
+    def _enter_table(self, tag: str) -> None:
+        if tag == "table":
+            self._rows = []
+        elif tag == "tr":
+            self._rows.append([])
+        elif self._rows:
+            self._open.append([])
+
+    def _leave_table(self, tag: str) -> None:
+        if tag == "table":
+            self._open[-1].append(f"\n\n{tables.markdown(self._rows)}\n\n")
+        elif tag != "tr" and len(self._open) > 1:
+            self._rows[-1].append(_tidied(self._open.pop()))
+
+    def _break(self, tag: str) -> None:
+        self._open[-1].append("\n\n" if tag in _APART else "\n")
+
+
+def _tidied(pieces: list[str]) -> str:
+    lines = "".join(pieces).replace("\xa0", " ").split("\n")
+    return _LINES.sub(
+        "\n\n", "\n".join(line.rstrip() if line[:1].isspace() and line.strip() else line.strip() for line in lines)
+    ).strip()
