@@ -86,8 +86,8 @@ class TextReplaced(RunEvent, frozen=True):
 
 
 class TextWhole(RunEvent, frozen=True):
-    """The place in a run's events where all text so far is whole. Nobody is shown it; who reads the run from its rows is told the
-    text here. ``text`` is there only where no other row holds it."""
+    """The place in a run's events where all text so far is whole. Nobody is shown it; who reads the run from its rows is told
+    the text here. ``text`` is there only where no other row holds it."""
 
     text: str = ""
 

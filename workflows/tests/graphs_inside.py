@@ -50,4 +50,3 @@ def _container(
     lines = [f"{one} -> {two}" for row in rows for one, two in pairwise(row)]
     nodes = [("start", "start", {}), container, first, *body, *after]
     return exported(nodes, [*lines, *(edges or ())], **{container[0]: inner})
-
