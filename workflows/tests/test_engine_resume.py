@@ -275,6 +275,21 @@ def test_any_graph_cut_anywhere_says_the_same_in_the_end(tree: Graph, place: int
     assert _boundaries([*whole[:cut], *after]) == _boundaries(whole)
 
 
+@pytest.mark.parametrize("name", GRAPHS)
+async def test_closing_a_run_anywhere_leaves_nothing_behind(name: str) -> None:
+    tree = GRAPHS[name]
+    before, count = asyncio.all_tasks(), len(await _whole(tree))
+    for most in range(1, count):
+        acting.forget()
+        async with aclosing(run(tree, _pool(), scripted(), nodes=TYPES)) as events:
+            for _ in range(most):
+                await anext(events)
+        assert asyncio.all_tasks() == before, f"closed after {most} events"
+        ran = list(RAN)
+        await asyncio.sleep(0)
+        assert ran == RAN, "nothing goes on"
+
+
 async def test_a_node_that_had_begun_runs_again_under_its_id_without_a_second_start() -> None:
     tree = chain(("one", "act", _talker("one")))
     events = await _resumed(tree, Known(begun={("start", None): "id-1"}), RunState())
