@@ -45,12 +45,24 @@ class Graph:
         for index, edge in enumerate(self.edges):
             self.outgoing[edge.source].append(index)
             self.incoming[edge.target].append(index)
-        try:
-            self.order: tuple[str, ...] = tuple(
-                TopologicalSorter({name: self.sources(name) for name in self.nodes}).static_order()
-            )
-        except CycleError as error:
-            raise GraphError(f"The edges run in a circle: {' -> '.join(error.args[1])}.", params="edges") from error
+        self.order: tuple[str, ...] = self._ordered()
+
+    def _ordered(self) -> tuple[str, ...]:
+        """The nodes, each behind those with an edge to it. Raises GraphError, naming a circle, when there is no such order."""
+        left = {name: len(edges) for name, edges in self.incoming.items()}
+        order = [name for name, count in left.items() if not count]
+        for name in order:
+            for index in self.outgoing[name]:
+                target = self.edges[index].target
+                left[target] -= 1
+                if not left[target]:
+                    order.append(target)
+        if len(order) < len(self.nodes):
+            try:
+                TopologicalSorter({name: self.sources(name) for name in self.nodes}).prepare()
+            except CycleError as error:
+                raise GraphError(f"The edges run in a circle: {' -> '.join(error.args[1])}.", params="edges") from error
+        return tuple(order)
 
     def _divide(self, specs: Sequence[NodeSpec], edges: Sequence[Edge]) -> None:
         """Check what belongs to no single level, and give each container its own graph."""
