@@ -7,9 +7,10 @@ from typing import Any
 
 from rest_framework.request import Request
 
-from apps.generation import FileInput, GenerateRequest
+from apps.generation import DRAFT, PUBLISHED, FileInput, GenerateRequest
 from apps.models import Message
 from apps.services import messages
+from difyproj.kernel.errors import BadRequest
 
 TRACE_ID = re.compile(r"[A-Za-z0-9_-]{1,128}")
 TRACEPARENT = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}")
@@ -28,7 +29,14 @@ def accepted_trace_id(given: object) -> str:
     return given if isinstance(given, str) and TRACE_ID.fullmatch(given) else ""
 
 
-def generate_request(fields: dict[str, Any], trace: str, *, streaming: bool) -> GenerateRequest:
+def published(given: str | None) -> str:
+    """The version of a graph that a caller of a published tier names: an id, or nothing. Raises BadRequest for the draft."""
+    if given == DRAFT:
+        raise BadRequest("A draft runs in the console only.")
+    return given or PUBLISHED
+
+
+def generate_request(fields: dict[str, Any], trace: str, *, streaming: bool, target: str = PUBLISHED) -> GenerateRequest:
     """The body as the door takes it. ``streaming`` says whether the answer is followed while it is made."""
     return GenerateRequest(
         query=fields.get("query") or "",
@@ -43,6 +51,7 @@ def generate_request(fields: dict[str, Any], trace: str, *, streaming: bool) -> 
         trace_id=trace,
         stage_events=fields["stage_events"],
         streaming=streaming,
+        target=target,
     )
 
 

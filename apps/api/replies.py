@@ -23,6 +23,7 @@ STREAM = (
     "which `Last-Event-ID` takes; `event: ping` alone every 10 seconds."
 )
 FOLLOWED = "The stream of the POST that began the run, from the wished id on."
+ATTACHED = "What happens from now on; with a snapshot all from the beginning. Of a run that is over its end alone."
 REPLY = f"`response_mode` blocking: the whole answer. `response_mode` streaming: {STREAM}"
 LAST_EVENT_ID = OpenApiParameter(
     "Last-Event-ID", int, OpenApiParameter.HEADER, description="The last id that was seen; wins over `after`."
@@ -53,6 +54,37 @@ def follow(principal: Principal, task_id: str, *, after: int, allowed: Check | N
     return Deferred(stream)
 
 
+def attach(
+    principal: Principal,
+    run_id: str,
+    *,
+    snapshot: bool,
+    continue_on_pause: bool,
+    after: int = 0,
+    allowed: Check | None = None,
+) -> Deferred:
+    """The principal's own run for a reader who comes later: as it goes on, or with ``snapshot`` from its beginning; from the
+    records above ``after``, where that is given. Raises RunNotFound."""
+    key = ids.parse(run_id)
+    if key is None:
+        raise generation.RunNotFound
+
+    async def stream() -> EventStream:
+        if after:
+            found = await generation.subscribe(principal, key, after=after, continue_on_pause=continue_on_pause)
+        else:
+            found = await generation.attach(principal, key, snapshot=snapshot, continue_on_pause=continue_on_pause)
+        return EventStream(found, allowed=allowed)
+
+    return Deferred(stream)
+
+
+def begun(run_id: UUID, url: str) -> Response:
+    """Of a run that nobody waits for."""
+    body = {"task_id": str(run_id), "workflow_run_id": str(run_id), "url": url, "status": "running"}
+    return Response(body, status=202, headers={"Location": url})
+
+
 def stop(principal: Principal, task_id: str) -> Response:
     """Always a success: a task that is unknown, over or somebody else's is left alone."""
     key = ids.parse(task_id)
@@ -61,7 +93,7 @@ def stop(principal: Principal, task_id: str) -> Response:
     return Response(records.SUCCESS)
 
 
-def reply_responses(record: type[records.CompletionReply], stream: PolymorphicProxySerializer) -> dict[Any, Any]:
+def reply_responses(record: type[records.Shape], stream: PolymorphicProxySerializer) -> dict[Any, Any]:
     return {
         (200, "application/json"): OpenApiResponse(record, description=REPLY),
         (200, "text/event-stream"): OpenApiResponse(stream, description=REPLY),

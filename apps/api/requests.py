@@ -41,6 +41,24 @@ class CompletionFields(GenerateFields):
     retriever_from = serializers.CharField(required=False, allow_blank=True, allow_null=True)
 
 
+class WorkflowFields(GenerateFields):
+    """``async`` is an addition of this server: the answer says at once where the run can be seen."""
+
+    response_mode = serializers.ChoiceField(choices=["blocking", "streaming", "async"], required=False, allow_null=True)
+
+
+class VersionFields(Fields):
+    version = serializers.CharField(
+        required=False, default="", allow_blank=True, max_length=64, help_text="An addition: `published` or a version's id."
+    )
+
+
+class AttachFields(Fields):
+    user = UserField()
+    include_state_snapshot = serializers.BooleanField(required=False, default=False)
+    continue_on_pause = serializers.BooleanField(required=False, default=False)
+
+
 class UserFields(Fields):
     user = UserField()
 

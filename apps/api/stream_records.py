@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from drf_spectacular.utils import PolymorphicProxySerializer
 from rest_framework import serializers
 
+from . import flow_records
 from .records import ReplyMetadata, Shape
 
 
@@ -100,6 +103,50 @@ class CompletionStage(CompletionEvent):
     """Only with ``stage_events``; the event is the stage."""
 
 
+class WorkflowEvent(Shape):
+    event = serializers.CharField()
+    task_id = serializers.UUIDField()
+    workflow_run_id = serializers.UUIDField()
+
+
+class WorkflowSpeech(WorkflowEvent, SpeechFields):
+    created_at = serializers.IntegerField()
+
+
+class WorkflowError(WorkflowEvent):
+    """Ends the stream. The only record without ``task_id``."""
+
+    task_id = None  # type: ignore[assignment]
+    status = serializers.IntegerField()
+    code = serializers.CharField()
+    message = serializers.CharField()
+
+
+class WorkflowStage(WorkflowEvent):
+    """Only with ``stage_events``; the event is the stage."""
+
+
+class ChatflowEvent(ChatEvent):
+    workflow_run_id = serializers.UUIDField()
+
+
+def around(base: type[Shape], prefix: str, data: Mapping[str, type[Shape]]) -> dict[str, type[Shape]]:
+    """For each event a record: ``base`` with its ``data``."""
+    named = {event: "".join(part.title() for part in event.split("_")) for event in data}
+    return {event: type(f"{prefix}{named[event]}", (base,), {"data": shape()}) for event, shape in data.items()}
+
+
+IN_CHATS = around(ChatflowEvent, "Chatflow", {**flow_records.GRAPH, "reasoning_chunk": flow_records.ChatReasoningData})
+IN_WORKFLOWS = around(
+    WorkflowEvent,
+    "Workflow",
+    {
+        **flow_records.GRAPH,
+        "text_chunk": flow_records.TextData,
+        "text_replace": flow_records.WholeTextData,
+        "reasoning_chunk": flow_records.ReasoningData,
+    },
+)
 STAGES = (
     "pre_process_started",
     "pre_process_completed",
@@ -122,6 +169,7 @@ CHAT_STREAM = PolymorphicProxySerializer(
         "tts_message_end": ChatSpeech,
         "error": ChatError,
         **dict.fromkeys(STAGES, ChatStage),
+        **IN_CHATS,
     },
 )
 COMPLETION_STREAM = PolymorphicProxySerializer(
@@ -137,5 +185,17 @@ COMPLETION_STREAM = PolymorphicProxySerializer(
         "tts_message_end": CompletionSpeech,
         "error": ErrorFields,
         **dict.fromkeys(STAGES, CompletionStage),
+    },
+)
+WORKFLOW_STREAM = PolymorphicProxySerializer(
+    component_name="WorkflowStreamRecord",
+    resource_type_field_name="event",
+    many=False,
+    serializers={
+        **IN_WORKFLOWS,
+        "tts_message": WorkflowSpeech,
+        "tts_message_end": WorkflowSpeech,
+        "error": WorkflowError,
+        **dict.fromkeys(STAGES, WorkflowStage),
     },
 )

@@ -17,7 +17,7 @@ from difyproj.infra.backends import get_control, get_slots
 from difyproj.infra.models import IdempotencyKey
 from difyproj.kernel import ids
 from difyproj.kernel.errors import IdempotencyConflict, TooManyRequests
-from difyproj.kernel.principal import ActorKind, Principal
+from difyproj.kernel.principal import ActorKind, Principal, Tier
 
 from . import graph_plan, graph_resume, live, opening, plan, pump
 from .ledger import Ledger
@@ -110,11 +110,14 @@ def active_limit(app: App) -> int:
 def stop(principal: Principal, run_id: UUID) -> bool:
     """Ask the run to end; anything that is not the principal's is left alone. True when somebody was asked.
 
-    Only the person who asked may end an answer; a workflow's run is the app's, whoever ``principal`` is.
+    Only the person who asked may end an answer; a workflow's run is the app's, whoever asks, but for visitors of a page.
     """
+    whose = _asked_by(principal)
+    if principal.tier is not Tier.WEB:
+        whose |= Q(mode="workflow")
     unfinished = Run.objects.filter(status__in=(RunStatus.RUNNING, RunStatus.PAUSED))
     own = unfinished.visible_to(principal).filter(pk=run_id, tier=principal.tier)
-    status = own.filter(_asked_by(principal) | Q(mode="workflow")).values_list("status", flat=True).first()
+    status = own.filter(whose).values_list("status", flat=True).first()
     if status is None:
         return False
     if status == RunStatus.PAUSED and graph_resume.stop_paused(run_id):

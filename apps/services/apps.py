@@ -19,7 +19,7 @@ from difyproj.kernel import ids
 from difyproj.kernel.errors import AppUnavailable, InvalidParam, NotFound
 from difyproj.kernel.principal import Principal
 
-from . import app_defaults, app_list
+from . import app_defaults, app_list, graph_apps
 
 LOOKS: Final = ("icon_type", "icon", "icon_background")
 KEPT_BY_COPIES: Final = (*LOOKS, "name", "description", "use_icon_as_answer_icon", "max_active_requests", "access_mode")
@@ -110,7 +110,12 @@ def demand_normal(app: App) -> None:
 
 
 def configuration(app: App) -> AppConfig:
-    """The app's configuration, parsed once for as long as the row is kept. Raises AppUnavailable when it is broken."""
+    """The app's configuration, parsed once for as long as the row is kept; of graphs that of the published version.
+
+    Raises AppUnavailable when it is broken.
+    """
+    if app.mode in app_defaults.GRAPH_MODES:
+        return graph_apps.configuration(app)
     parsed: AppConfig | None = app.__dict__.get("_parsed_config")
     if parsed is None:
         try:
@@ -149,7 +154,9 @@ def _author(app: App) -> str:
 
 
 def parameters(app: App) -> dict[str, Any]:
-    """The body of GET /parameters, made once for as long as the row is kept."""
+    """The body of GET /parameters, made once for as long as the row is kept. Raises AppUnavailable."""
+    if app.mode in app_defaults.GRAPH_MODES:
+        return app_config.parameters(configuration(app), system_limits())
     made: dict[str, Any] | None = app.__dict__.get("_parameters")
     if made is None:
         made = app.__dict__["_parameters"] = app_config.parameters(configuration(app), system_limits())
@@ -179,5 +186,7 @@ def fingerprint(app: App) -> str:
 
 def tool_icons(app: App) -> dict[str, Any]:
     """Icons of the tools that the app's agent may use, by tool name. Built-in tools without an icon are left out."""
+    if app.mode in app_defaults.GRAPH_MODES:
+        return {}
     tools = configuration(app).agent_mode.tools
     return {str(tool["tool_name"]): tool["icon"] for tool in tools if tool.get("tool_name") and tool.get("icon")}

@@ -5,6 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
+from asgiref.sync import sync_to_async
+
+from apps.models import App
+from apps.models.token import TokenKind
+from apps.services import tokens
 from difyproj.testing.console import TierClient, signed_in, visiting
 from difyproj.testing.served import Answer, Served
 from difyproj.tiers.features_off import FeatureOff
@@ -31,6 +36,9 @@ SERVICE: dict[str, Entry] = {
     "/v1/models": Entry(),
     "/v1/models/{model_id}": Entry(status=404),
     "/v1/end-users/{end_user_id}": Entry(),
+    "/v1/workflows/run/{workflow_run_id}": Entry(ids={"workflow_run_id": "{flow_run_id}"}),
+    "/v1/workflows/logs": Entry(query={"keyword": "secret"}),
+    "/v1/form/human_input/{form_token}": Entry(),
 }
 VISITOR: dict[str, Entry] = {
     "/api/site": Entry(),
@@ -43,6 +51,7 @@ VISITOR: dict[str, Entry] = {
     "/api/webapp/permission": Entry(query={"appId": "{app_id}"}),
     "/api/conversations": Entry(),
     "/api/messages": Entry(query={"conversation_id": "{web_conversation_id}"}),
+    "/api/form/human_input/{form_token}": Entry(),
 }
 WRITER = {"/api/saved-messages": Entry()}
 # As the sweeps call it, the list would be empty.
@@ -51,10 +60,12 @@ FULL = {"/console/api/apps": Entry()}
 WITHOUT = {
     "/v1/messages/{message_id}/suggested",
     "/v1/runs/{task_id}/events",
+    "/v1/workflow/{workflow_run_id}/events",
     "/v1/files/{file_id}/preview",
     "/api/messages/{message_id}/suggested-questions",
     "/api/messages/{message_id}/more-like-this",
     "/api/runs/{task_id}/events",
+    "/api/workflow/{workflow_run_id}/events",
     "/api/remote-files/{url}",
     "/console/api/apps/{app_id}/chat-messages/{message_id}/suggested-questions",
     "/console/api/remote-files/{url}",
@@ -83,14 +94,25 @@ def entry_of(operation: Operation) -> Entry | None:
     return FULL.get(path) or CONSOLE.get(operation.name) or SERVICE.get(path) or VISITOR.get(path) or WRITER.get(path)
 
 
-async def callers(house: Served) -> Mapping[str, TierClient]:
+async def callers(house: Served, ids: Mapping[str, str]) -> Mapping[str, TierClient]:
     """Who calls below which path; the longest that fits counts."""
+    flow, asking = [
+        TierClient(house, "", {"Authorization": f"Bearer {await sync_to_async(_key)(ids[name])}"})
+        for name in ("flow_app_id", "asking_app_id")
+    ]
     return {
         "/v1/": TierClient(house, "", {}),
+        "/v1/workflows/": flow,
+        "/v1/form/": asking,
         "/console/api/": await signed_in(house, house.cast.alice),
         "/api/": await visiting(house, house.chat.app, user_id=acme.VISITOR),
         "/api/saved-messages": await visiting(house, house.completion.app, user_id=acme.VISITOR),
     }
+
+
+def _key(app_id: str) -> str:
+    app = App.objects.select_related("tenant").get(pk=app_id)
+    return tokens.create(tenant=app.tenant, app=app, kind=TokenKind.APP)[1]
 
 
 async def read(clients: Mapping[str, TierClient], operation: Operation, ids: Mapping[str, str]) -> Answer:

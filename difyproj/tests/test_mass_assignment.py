@@ -61,13 +61,13 @@ async def sweep(house: Served, calls: list[tuple[TierClient, str, str, Any, Any]
 
 
 async def test_bodies_of_the_service_api_plant_no_columns(house: Served) -> None:
-    ids = await test_tenancy.alices_ids(house)
+    her = await test_tenancy.alices(house)
     calls = []
     for method, route in test_tenancy.operations():
         entry = test_tenancy.ENTRIES[method, route.path]
         if method in WRITES:
-            key = house.chat if entry.family == "chat" else house.completion
-            client = TierClient(house, "", {"Authorization": f"Bearer {key.token}"})
+            client = TierClient(house, "", {"Authorization": f"Bearer {her.keys[entry.family].token}"})
+            ids = her.ids_of(entry.family)
             calls.append((client, method, route.path.format(**ids), filled(entry.body, ids), filled(entry.query, ids)))
     await sweep(house, calls)
 

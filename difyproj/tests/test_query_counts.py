@@ -35,7 +35,7 @@ async def costs(house: Served, ids: Mapping[str, str], enough: Mapping[str, int]
 
     Others are at work beside it, and what another process is told to forget it forgets a little later.
     """
-    clients, found = await callers(house), {}
+    clients, found = await callers(house, ids), {}
     for operation in gets():
         path = operation.route.path
         tries: list[list[str]] = []

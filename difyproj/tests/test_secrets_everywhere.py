@@ -112,7 +112,7 @@ def told(answer: Answer) -> str:
 async def test_no_get_of_any_tier_tells_a_secret(house: Served, saved: Secrets, log: io.StringIO) -> None:
     ids = {**acme.NAMES, **await acme.furnish(house), "private_model": acme.OTHER_MODEL, "model_id": "x"}
     await house.configure(house.chat, pre_prompt=PROMPT)
-    clients = await callers(house)
+    clients = await callers(house, ids)
     for operation in gets():
         prompt = {} if operation.route.path.startswith("/console/api/apps") else {"a prompt": PROMPT}
         shown = told(await read(clients, operation, ids))

@@ -12,6 +12,8 @@ import aiohttp
 from asgiref.sync import sync_to_async
 
 from apps.models import EndUser
+from difyproj.testing.cast import Person
+from difyproj.testing.flows import ASKING, ECHO, make_flow
 from difyproj.testing.served import Answer, Key, Served, make_app
 from difyproj.tiers.error_shapes import for_path, openai
 
@@ -39,6 +41,8 @@ class Entry:
 
 NOTHING_FOREIGN = frozenset({200, 204})
 ASK = {"inputs": {}, "query": "x", "user": "u1"}
+SAY = {"inputs": {"word": "x"}, "user": "u1"}
+SECRET = "Alice's secret question"
 
 ENTRIES: dict[tuple[str, str], Entry] = {
     ("post", "/v1/chat-messages"): Entry({**ASK, "conversation_id": "{conversation_id}"}),
@@ -47,6 +51,18 @@ ENTRIES: dict[tuple[str, str], Entry] = {
         {**ASK, "files": [{**FILE, "upload_file_id": "{file_id}"}]}, allowed=frozenset({400}), family="completion"
     ),
     ("post", "/v1/completion-messages/{task_id}/stop"): Entry({"user": "u1"}, allowed=frozenset({200}), family="completion"),
+    ("post", "/v1/workflows/run"): Entry(SAY, query={"version": "{workflow_id}"}, family="flow"),
+    ("post", "/v1/workflows/{workflow_id}/run"): Entry(SAY, family="flow"),
+    ("post", "/v1/workflows/tasks/{task_id}/stop"): Entry({"user": "u1"}, allowed=frozenset({200}), family="asking"),
+    ("get", "/v1/workflow/{workflow_run_id}/events"): Entry(
+        query={"user": "u1", "include_state_snapshot": "true"}, family="flow"
+    ),
+    ("get", "/v1/workflows/run/{workflow_run_id}"): Entry(family="flow"),
+    ("get", "/v1/workflows/logs"): Entry(query={"keyword": "secret"}, allowed=NOTHING_FOREIGN, family="flow"),
+    ("get", "/v1/form/human_input/{form_token}"): Entry(family="asking"),
+    ("post", "/v1/form/human_input/{form_token}"): Entry(
+        {"user": "u1", "action": "yes", "inputs": {"note": "x"}}, family="asking"
+    ),
     ("get", "/v1/runs/{task_id}/events"): Entry(query={"user": "u1"}),
     ("get", "/v1/messages"): Entry(query={"user": "u1", "conversation_id": "{conversation_id}"}),
     ("get", "/v1/messages/{message_id}/suggested"): Entry(query={"user": "u1"}),
@@ -91,23 +107,55 @@ def test_every_route_of_the_tier_has_an_entry_and_every_entry_a_route() -> None:
     assert {(method, route.path) for method, route in operations()} == set(ENTRIES)
 
 
-async def alices_ids(house: Served) -> dict[str, str]:
-    """Rows of Alice's chat app of every kind, by the names that paths and bodies give them."""
+@dataclass(frozen=True, slots=True)
+class Alices:
+    """The names that paths and bodies give her rows, and the keys of her apps by family."""
+
+    ids: dict[str, str]
+    keys: dict[str, Key]
+
+    def ids_of(self, family: str) -> dict[str, str]:
+        return {**self.ids, "task_id": self.ids["workflow_run_id"]} if family in FLOWS else self.ids
+
+
+FLOWS = ("flow", "asking")
+
+
+def flows_of(person: Person) -> dict[str, Key]:
+    """In a thread of the database."""
+    return {"flow": make_flow(person, ECHO), "asking": make_flow(person, ASKING)}
+
+
+async def alices(house: Served) -> Alices:
+    """Rows of Alice's apps of every kind."""
+    keys = await sync_to_async(flows_of)(house.cast.alice)
+    said = {"inputs": {"word": SECRET}, "user": "u1"}
+    ran, asked = [(await house.call("POST", "/v1/workflows/run", key=keys[name], json=said)).json() for name in FLOWS]
+    ids = {
+        **await chat_ids(house),
+        "workflow_id": ran["data"]["workflow_id"],
+        "workflow_run_id": ran["workflow_run_id"],
+        "form_token": asked["data"]["reasons"][0]["form_token"],
+    }
+    return Alices(ids, {"chat": house.chat, "completion": house.completion, **keys})
+
+
+async def chat_ids(house: Served) -> dict[str, str]:
     await house.configure(house.chat, file_upload=IMAGES)
     form = aiohttp.FormData({"user": "u1"})
     form.add_field("file", b"\x89PNG", filename="a.png", content_type="image/png")
     file_id = (await house.call("POST", "/v1/files/upload", data=form)).json()["id"]
     files = [{**FILE, "upload_file_id": file_id}]
-    body = (await house.ask("Alice's secret question", files=files, response_mode="blocking", auto_generate_name=False)).json()
+    body = (await house.ask(SECRET, files=files, response_mode="blocking", auto_generate_name=False)).json()
     await house.call("POST", f"/v1/messages/{body['id']}/feedbacks", json={"user": "u1", "rating": "like"})
-    noted = {"question": "Alice's secret question", "answer": "Hush."}
+    noted = {"question": SECRET, "answer": "Hush."}
     annotation = (await house.call("POST", "/v1/apps/annotations", json=noted)).json()
     return {
         "conversation_id": body["conversation_id"],
         "message_id": body["id"],
         "task_id": body["task_id"],
         "file_id": file_id,
-        "end_user_id": str((await EndUser.objects.aget(session_id="u1")).pk),
+        "end_user_id": str((await EndUser.objects.aget(session_id="u1", app=house.chat.app)).pk),
         "variable_id": body["id"],
         "model_id": "alices-chat",
         "annotation_id": annotation["id"],
@@ -141,10 +189,11 @@ async def footprint(house: Served) -> Rows:
 
 
 async def sweep(house: Served, key_for: dict[str, Key], user: str = "u1") -> None:
-    ids = await alices_ids(house)
+    her = await alices(house)
     before = await footprint(house)
     for method, route in operations():
         entry = ENTRIES[method, route.path]
+        ids = her.ids_of(entry.family)
         answer = await knock(house, method, route, ids, key_for[entry.family], user)
         told = f"{method} {route.path}: {answer.status} {answer.body[:200]!r}"
         assert answer.status in entry.allowed, told
@@ -155,8 +204,8 @@ async def sweep(house: Served, key_for: dict[str, Key], user: str = "u1") -> Non
 
 async def test_another_tenants_key_reaches_nothing(house: Served) -> None:
     await house.configure(house.foreign, file_upload=IMAGES, text_to_speech={"enabled": True})
-    eves_completion = await make_completion(house)
-    await sweep(house, {"chat": house.foreign, "completion": eves_completion})
+    eves = await sync_to_async(flows_of)(house.cast.eve)
+    await sweep(house, {"chat": house.foreign, "completion": await make_completion(house), **eves})
 
 
 async def make_completion(house: Served) -> Key:
@@ -165,10 +214,12 @@ async def make_completion(house: Served) -> Key:
 
 async def test_another_app_of_the_same_tenant_reaches_nothing(house: Served) -> None:
     await house.configure(house.completion, file_upload=IMAGES)
-    ids = await alices_ids(house)
+    her, others = await alices(house), await sync_to_async(flows_of)(house.cast.alice)
     before = await footprint(house)
     for method, route in operations():
-        answer = await knock(house, method, route, ids, house.completion)
+        family = ENTRIES[method, route.path].family
+        ids = her.ids_of(family)
+        answer = await knock(house, method, route, ids, others.get(family, house.completion))
         told = f"{method} {route.path}: {answer.status} {answer.body[:200]!r}"
         assert answer.status in (200, 204, 400, 403, 404), told
         assert b"secret question" not in answer.body, told
@@ -177,7 +228,7 @@ async def test_another_app_of_the_same_tenant_reaches_nothing(house: Served) -> 
 
 
 async def test_another_person_of_the_same_app_reaches_nothing_personal(house: Served) -> None:
-    ids = await alices_ids(house)
+    her = await alices(house)
     await house.configure(house.chat, text_to_speech={"enabled": True}, suggested_questions_after_answer={"enabled": True})
     before = await footprint(house)
     for method, route in operations():
@@ -185,15 +236,18 @@ async def test_another_person_of_the_same_app_reaches_nothing_personal(house: Se
         personal = "user" in entry.query or "user" in (entry.body or {})
         if not personal or entry.family != "chat" or route.path == "/v1/files/{file_id}/preview":
             continue
-        answer = await knock(house, method, route, ids, house.chat, user="u2")
+        answer = await knock(house, method, route, her.ids, house.chat, user="u2")
         told = f"{method} {route.path}: {answer.status} {answer.body[:200]!r}"
         assert answer.status in entry.allowed, told
         assert b"secret question" not in answer.body, told
+    events = f"/v1/workflow/{her.ids['workflow_run_id']}/events"
+    answer = await house.call("GET", events, key=her.keys["flow"], params={"user": "u2", "include_state_snapshot": "true"})
+    assert answer.status == 404
     assert sweeping.changes(before, await footprint(house)) == []
 
 
 async def test_no_other_credential_opens_the_tier(house: Served) -> None:
-    ids = await alices_ids(house)
+    ids = (await alices(house)).ids
     given = await sync_to_async(bearers.of)(house.cast.alice, house.chat)
     before = await footprint(house)
     for name, token in given.items():

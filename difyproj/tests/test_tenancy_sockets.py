@@ -126,7 +126,7 @@ async def test_strangers_ask_in_no_conversation_and_stop_nothing(house: Served) 
     house.upstream.script = Script(tokens=[" more"] * 500, delay=0.02, usage=(7, 500))
     async with house.asking(auto_generate_name=False) as running:
         await running.content.readline()
-        task_id = str((await Run.objects.exclude(status="succeeded").aget()).pk)
+        task_id = str((await Run.objects.filter(app=house.chat.app, status="running").aget()).pk)
         before = await sync_to_async(footprint)(house.cast.alice.tenant)
         for path, door in DOORS.items():
             if door.asks:

@@ -16,6 +16,7 @@ from asgiref.sync import sync_to_async
 from accounts.models import SessionScope
 from accounts.services import sessions
 from apps.models import (
+    App,
     Conversation,
     EndUser,
     Feedback,
@@ -27,14 +28,17 @@ from apps.models import (
 )
 from apps.models.token import TokenKind
 from apps.services import sites, tokens
+from difyproj.testing.cast import Person
 from difyproj.testing.console import TierClient, signed_in, visiting
+from difyproj.testing.flows import ASKING, make_flow
 from difyproj.testing.served import Answer, Served, make_app
+from workflows.models import HumanInputForm, NodeExecution, WorkflowRun
 
 from .routes import Route, routes
-from .test_tenancy import FILE, IMAGES, filled
+from .test_tenancy import FILE, IMAGES, SECRET, filled
 
 OK, EMPTY, WRONG, NOT_FOUND = frozenset({200}), frozenset({204}), frozenset({400}), frozenset({404})
-FAMILIES = ("chat", "completion")
+FAMILIES, FLOW = ("chat", "completion"), "flow"
 ASK = {"inputs": {}, "query": "x"}
 FEATURES = {
     "file_upload": IMAGES,
@@ -67,6 +71,11 @@ ENTRIES: dict[tuple[str, str], Entry] = {
         {**ASK, "files": [{**FILE, "upload_file_id": "{file_id}"}]}, allowed=WRONG, family="completion"
     ),
     ("post", "/api/completion-messages/{task_id}/stop"): Entry(allowed=OK, family="completion"),
+    ("post", "/api/workflows/run"): Entry(
+        {"inputs": {"word": "x"}, "files": [{**FILE, "upload_file_id": "{file_id}"}]}, allowed=WRONG, family="flow"
+    ),
+    ("post", "/api/workflows/tasks/{task_id}/stop"): Entry(allowed=OK, family="flow"),
+    ("get", "/api/workflow/{workflow_run_id}/events"): Entry(query={"include_state_snapshot": "true"}, family="flow"),
     ("get", "/api/messages/{message_id}/more-like-this"): Entry(query={"response_mode": "blocking"}, family="completion"),
     ("get", "/api/runs/{task_id}/events"): Entry(),
     ("get", "/api/conversations"): Entry(query={"last_id": "{conversation_id}"}),
@@ -94,6 +103,8 @@ OPEN: dict[tuple[str, str], Entry] = {
     ("get", "/api/webapp/permission"): Entry(query={"appId": "{app_id}"}, allowed=OK),
     ("get", "/api/login/status"): Entry(query={"user_id": "{end_user_id}"}, allowed=OK),
     ("post", "/api/login"): Entry({}, allowed=WRONG),
+    ("get", "/api/form/human_input/{form_token}"): Entry(),
+    ("post", "/api/form/human_input/{form_token}"): Entry({"action": "yes", "inputs": {}}),
     ("post", "/api/login/second-factor"): Entry({}, allowed=WRONG),
     ("post", "/api/logout"): Entry({}, allowed=frozenset({200, 401})),
     ("post", "/api/email-code-login"): Entry({}, allowed=WRONG),
@@ -126,12 +137,22 @@ async def pages(house: Served) -> Visitors:
     """A visitor of Alice's pages."""
     for key in (house.chat, house.completion):
         await house.configure(key, **FEATURES)
-    return {"chat": await visiting(house, house.chat.app), "completion": await visiting(house, house.completion.app)}
+    apps = {"chat": house.chat.app, "completion": house.completion.app, FLOW: await sync_to_async(flow_of)(house.cast.alice)}
+    return {family: await visiting(house, app) for family, app in apps.items()}
+
+
+def flow_of(person: Person) -> App:
+    """The person's workflow, which asks people; made at the first time. In a thread of the database."""
+    known = App.objects.for_tenant(person.tenant).filter(mode="workflow").first()
+    return known or make_flow(person, ASKING, features={"file_upload": IMAGES}).app
 
 
 async def kept(house: Served, visitors: Visitors) -> Ids:
     """Rows of Alice's visitor of every kind, by the names that paths and bodies give them."""
-    return {family: await _kept(house, visitors[family], family) for family in FAMILIES}
+    found = {family: await _kept(house, visitors[family], family) for family in FAMILIES}
+    stream = await visitors[FLOW].post("/workflows/run", {"inputs": {"word": SECRET}})
+    run_id = stream.frames[0].record["workflow_run_id"]
+    return {**found, FLOW: {"workflow_run_id": run_id, "task_id": run_id, "file_id": found["chat"]["file_id"]}}
 
 
 async def _kept(house: Served, visitor: TierClient, family: str) -> dict[str, str]:
@@ -139,7 +160,7 @@ async def _kept(house: Served, visitor: TierClient, family: str) -> dict[str, st
     form.add_field("file", b"\x89PNG", filename="a.png", content_type="image/png")
     file_id = (await visitor.post("/files/upload", data=form)).json()["id"]
     files = [{**FILE, "upload_file_id": file_id}]
-    question = {"query": "Alice's secret question", "files": files, "response_mode": "blocking", "auto_generate_name": False}
+    question = {"query": SECRET, "files": files, "response_mode": "blocking", "auto_generate_name": False}
     body = (await visitor.post(f"/{family}-messages", {"inputs": {}, **question})).json()
     await visitor.post(f"/messages/{body['id']}/feedbacks", {"rating": "like"})
     message = await Message.objects.aget(pk=body["id"])
@@ -167,7 +188,10 @@ async def knock(visitor: TierClient, method: str, route: Route, ids: dict[str, s
 
 async def footprint(house: Served) -> list[Any]:
     """Everything of Alice's that a stranger could have changed."""
-    models: list[Any] = [Conversation, Message, Run, Feedback, UploadFile, SavedMessage, PinnedConversation]
+    models: list[Any] = [
+        Conversation, Message, Run, Feedback, UploadFile, SavedMessage, PinnedConversation, WorkflowRun, NodeExecution,
+        HumanInputForm,
+    ]  # fmt: skip
     rows = []
     for model in models:
         rows.append([row async for row in model.objects.for_tenant(house.cast.alice.tenant).order_by("pk").values()])
@@ -195,7 +219,8 @@ async def sweep(house: Served, strangers: Visitors, *, strictly: bool = True) ->
 async def test_a_visitor_of_another_tenants_page_reaches_nothing(house: Served) -> None:
     await house.configure(house.foreign, **FEATURES)
     other = await sync_to_async(make_app)(house.cast.eve, "completion", **FEATURES)
-    await sweep(house, {"chat": await visiting(house, house.foreign.app), "completion": await visiting(house, other.app)})
+    apps = {"chat": house.foreign.app, "completion": other.app, FLOW: await sync_to_async(flow_of)(house.cast.eve)}
+    await sweep(house, {family: await visiting(house, app) for family, app in apps.items()})
 
 
 async def test_another_visitor_of_the_same_page_reaches_nothing(house: Served) -> None:
@@ -204,7 +229,7 @@ async def test_another_visitor_of_the_same_page_reaches_nothing(house: Served) -
 
 async def test_a_visitor_of_another_page_of_the_same_tenant_reaches_nothing(house: Served) -> None:
     visitors = await pages(house)
-    await sweep(house, {"chat": visitors["completion"], "completion": visitors["chat"]}, strictly=False)
+    await sweep(house, {"chat": visitors["completion"], "completion": visitors["chat"], FLOW: visitors["chat"]}, strictly=False)
 
 
 async def credentials(house: Served) -> dict[str, str]:
@@ -251,7 +276,7 @@ async def test_open_routes_tell_nothing_of_anybody(house: Served) -> None:
     ids = (await kept(house, await pages(house)))["chat"]
     before, people = await footprint(house), await EndUser.objects.acount()
     anybody = TierClient(house, "/api", {"Authorization": ""})
-    named = {**ids, "app_id": str(house.chat.app.pk)}
+    named = {**ids, "app_id": str(house.chat.app.pk), "form_token": "nobody's"}
     for method, route in operations():
         if (entry := OPEN.get((method, route.path))) is None:
             continue

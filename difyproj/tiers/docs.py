@@ -28,6 +28,8 @@ class ServiceIndex(TierViewSet):
 TAGS = (
     "Chat Messages",
     "Completion Messages",
+    "Workflow Runs",
+    "Human Input",
     "Conversations",
     "Feedback",
     "Files",
@@ -37,6 +39,8 @@ TAGS = (
     "Runs",
     "OpenAI",
 )
+# Words like "status" have another set of values in each shape: they stand there, without a name.
+UNNAMED: list[str] = []
 SERVICE: dict[str, Any] = {
     "TITLE": "Service API",
     "DESCRIPTION": "Ask an app, follow its answers and keep what belongs to them. Every error has the shape `ErrorBody`.",
@@ -45,6 +49,7 @@ SERVICE: dict[str, Any] = {
     # PATCH is another name of PUT here, with the same body.
     "COMPONENT_SPLIT_PATCH": False,
     "TAGS": [{"name": name} for name in TAGS],
+    "POSTPROCESSING_HOOKS": UNNAMED,
 }
 CONSOLE: dict[str, Any] = {
     "TITLE": "Console API",
@@ -52,8 +57,7 @@ CONSOLE: dict[str, Any] = {
     "VERSION": settings.APP_VERSION,
     "SERVERS": [{"url": "/console/api"}],
     "COMPONENT_SPLIT_PATCH": False,
-    # Words like "status" have another set of values in each shape: they stand there, without a name.
-    "POSTPROCESSING_HOOKS": [],
+    "POSTPROCESSING_HOOKS": UNNAMED,
 }
 WEB: dict[str, Any] = {
     "TITLE": "Web API",

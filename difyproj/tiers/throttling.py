@@ -29,11 +29,11 @@ def check_visitor(visit: Visit, ip: str | None, request: Request | None = None, 
         _check(limits.count(group=f"{group}-from", key=f"{visit.app.pk} {place}", rate=settings.WEB_PLACE_RATE))
 
 
-def check_newcomer(ip: str | None, request: Request) -> None:
-    """The same for passports, by where they are asked for."""
+def check_newcomer(ip: str | None, request: Request, *, group: str = "web-passport") -> None:
+    """The same for callers who are nobody yet, by where they are."""
     place = limits.place(ip)
     if place:
-        _check(limits.count(group="web-passport", key=place, rate=settings.WEB_PASSPORT_RATE), request)
+        _check(limits.count(group=group, key=place, rate=settings.WEB_PASSPORT_RATE), request)
 
 
 def _check(usage: limits.Usage | None, request: Request | None = None) -> None:

@@ -9,11 +9,10 @@ from django.urls import URLPattern, include, path
 from drf_spectacular.views import SpectacularRedocView, SpectacularSwaggerView
 
 from accounts.api.signin import urls as accounts_signin
-from apps.api.service import urls as apps_service
 from apps.api.signed_files import SignedFile
 from difyproj.tiers.docs import CONSOLE, SERVICE, WEB, ServiceIndex, TierSchema
 
-from . import console, web
+from . import console, service, web
 
 
 def documented(tier: str, urlconf: Any, settings: dict[str, Any]) -> list[URLPattern]:
@@ -30,8 +29,8 @@ urlpatterns = [
     path("admin/", admin.site.urls),
     path("", include(accounts_signin)),
     path("v1/", ServiceIndex.as_view({"get": "retrieve"})),
-    path("v1/", include(documented("v1", apps_service, SERVICE))),
-    path("v1/", include(apps_service)),
+    path("v1/", include(documented("v1", service, SERVICE))),
+    path("v1/", include(service)),
     path("console/api/", include(documented("console", console, CONSOLE))),
     path("console/api/", include(console)),
     path("api/", include(documented("web", web, WEB))),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
+from django.conf import settings
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiExample, OpenApiResponse, extend_schema
 from rest_framework.request import Request
@@ -16,7 +17,7 @@ from difyproj.tiers.actions import Deferred
 from difyproj.tiers.base import CHAT_MODES, ServiceViewSet
 
 from .. import records, replies, requests
-from ..questions import generate_request, trace_id
+from ..questions import generate_request, published, trace_id
 from ..stream_records import CHAT_STREAM, COMPLETION_STREAM
 
 
@@ -27,14 +28,23 @@ class GenerateViewSet(ServiceViewSet):
     repeats_safely = True
     fields: ClassVar[type[requests.GenerateFields]]
 
-    def answer(self, request: Request) -> Deferred:
+    def target(self, fields: dict[str, Any]) -> str:
+        """The version that is asked for, of apps that have some."""
+        return generation.PUBLISHED
+
+    def answer(self, request: Request) -> Response | Deferred:
         held = idempotency.once(request, self.principal)
         fields = self.body(self.fields)
+        target = self.target(fields)
         principal = self.principal_of(self.end_user(fields["user"]))
-        streaming = fields.get("response_mode") == "streaming"
-        asked = generate_request(fields, trace_id(request, fields.get("trace_id")), streaming=streaming)
+        mode = fields.get("response_mode")
+        asked = generate_request(
+            fields, trace_id(request, fields.get("trace_id")), streaming=mode == "streaming", target=target
+        )
         run_id = generation.generate(principal, self.app, asked, once=held)
-        return Deferred(lambda: replies.respond(principal, run_id, streaming=streaming))
+        if mode == "async":
+            return replies.begun(run_id, f"{settings.PUBLIC_URL}/v1/workflows/run/{run_id}")
+        return Deferred(lambda: replies.respond(principal, run_id, streaming=asked.streaming))
 
     def stop(self, request: Request, task_id: str) -> Response:
         """Always a success: a task that is unknown, over or somebody else's is left alone."""
@@ -52,13 +62,16 @@ class ChatMessages(GenerateViewSet):
     wrong_mode: ClassVar[type[DomainError]] = NotChatApp
     fields = requests.ChatFields
 
+    def target(self, fields: dict[str, Any]) -> str:
+        return published(fields.get("workflow_id")) if self.app.mode == "advanced-chat" else super().target(fields)
+
     @extend_schema(
         operation_id="sendChatMessage",
         request=requests.ChatFields,
         responses=replies.reply_responses(records.ChatReply, CHAT_STREAM),
         examples=[example(query="What can you do?", inputs={})],
     )
-    def create(self, request: Request) -> Deferred:
+    def create(self, request: Request) -> Response | Deferred:
         return self.answer(request)
 
     @extend_schema(operation_id="stopChatMessageGeneration", request=requests.UserFields, responses=records.ResultRecord)
@@ -78,7 +91,7 @@ class CompletionMessages(GenerateViewSet):
         responses=replies.reply_responses(records.CompletionReply, COMPLETION_STREAM),
         examples=[example(inputs={"query": "A poem about spring"})],
     )
-    def create(self, request: Request) -> Deferred:
+    def create(self, request: Request) -> Response | Deferred:
         return self.answer(request)
 
     @extend_schema(operation_id="stopCompletionGeneration", request=requests.UserFields, responses=records.ResultRecord)

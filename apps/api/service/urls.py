@@ -19,12 +19,17 @@ from .media import AudioToText, FilePreview, FileUpload, TextToAudio
 from .openai.chat import ChatCompletions
 from .openai.embeddings import Embeddings
 from .openai.model_list import Models
+from .workflows import WorkflowEvents, Workflows
 
 urlpatterns = [
     path("chat-messages", ChatMessages.as_view({"post": "create"})),
     path("chat-messages/<str:task_id>/stop", ChatMessages.as_view({"post": "stop"})),
     path("completion-messages", CompletionMessages.as_view({"post": "create"})),
     path("completion-messages/<str:task_id>/stop", CompletionMessages.as_view({"post": "stop"})),
+    path("workflows/run", Workflows.as_view({"post": "create"})),
+    path("workflows/<str:workflow_id>/run", Workflows.as_view({"post": "create_version"})),
+    path("workflows/tasks/<str:task_id>/stop", Workflows.as_view({"post": "stop"})),
+    path("workflow/<str:workflow_run_id>/events", WorkflowEvents.as_view({"get": "list"})),
     path("runs/<str:task_id>/events", RunEvents.as_view({"get": "list"})),
     path("messages", Messages.as_view({"get": "list"})),
     path("messages/<str:message_id>/suggested", SuggestedQuestions.as_view({"get": "list"})),

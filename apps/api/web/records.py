@@ -9,6 +9,7 @@ from rest_framework import serializers
 
 from apps import generation
 from apps.models import Message, Site
+from apps.models.run import GRAPH_MODES
 from apps.services import icons, sites
 from apps.services.passports import Visit
 from difyproj.tiers.fields import ObjectField
@@ -67,7 +68,8 @@ class SiteInfoRecord(Shape):
 
     @extend_schema_field(PublicPromptRecord(allow_null=True))
     def get_model_config(self, visit: Visit) -> dict[str, Any] | None:
-        return sites.public_prompt(visit.app) if visit.site.prompt_public else None
+        has_prompt = visit.app.mode not in GRAPH_MODES
+        return sites.public_prompt(visit.app) if visit.site.prompt_public and has_prompt else None
 
 
 class MessageRecord(records.MessageRecord):

@@ -25,6 +25,14 @@ class CompletionFields(requests.CompletionFields):
     user = None  # type: ignore[assignment]
 
 
+class WorkflowFields(requests.GenerateFields):
+    user = None  # type: ignore[assignment]
+
+
+class AttachFields(requests.AttachFields):
+    user = None  # type: ignore[assignment]
+
+
 class ConversationListFields(requests.ConversationListFields):
     user = None  # type: ignore[assignment]
     pinned = serializers.BooleanField(required=False, allow_null=True, default=None)

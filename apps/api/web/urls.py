@@ -4,6 +4,6 @@ from __future__ import annotations
 
 from django.urls import URLPattern
 
-from . import conversations, generate, media, site
+from . import conversations, generate, media, site, workflows
 
-urlpatterns: list[URLPattern] = [*site.routes, *generate.routes, *conversations.routes, *media.routes]
+urlpatterns: list[URLPattern] = [*site.routes, *generate.routes, *workflows.routes, *conversations.routes, *media.routes]
