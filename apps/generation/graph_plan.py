@@ -119,7 +119,7 @@ def turn_of(
         user=str(system["user_id"]),
         app_id=str(system["app_id"]),
         conversation_id=str(system.get("conversation_id", "")),
-        flow=FlowTurn(version.flow, system, environment, variables, limits(), progress),
+        flow=FlowTurn(version.flow, system, environment, variables, limits(), progress, version.runnable.private),
     )
 
 

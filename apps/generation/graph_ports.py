@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from difyproj.infra.documents import ConfinedDocuments
+from difyproj.infra.http_port import GuardedHttp
 from difyproj.infra.sandbox import code_limits, get_sandbox
 from difyproj.kernel.principal import Principal
 from workflows.engine.ports import Ports
 from workflows.tools.catalogue import Toolbox
 
-from .http_port import GuardedHttp
 from .ports import RequestFile, TenantModels
 from .run_files import RunFiles
 
@@ -17,5 +18,12 @@ from .run_files import RunFiles
 def of_run(principal: Principal, models: TenantModels, files: Mapping[str, RequestFile]) -> Ports:
     own = RunFiles(principal, files)
     return Ports(
-        models, own, storage=own, http=GuardedHttp(), sandbox=get_sandbox(), tools=Toolbox(), code_limits=code_limits()
+        models,
+        own,
+        storage=own,
+        http=GuardedHttp(),
+        sandbox=get_sandbox(),
+        tools=Toolbox(),
+        documents=ConfinedDocuments(own),
+        code_limits=code_limits(),
     )

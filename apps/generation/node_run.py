@@ -86,6 +86,8 @@ def plan(
     }  # fmt: skip
     conversation = {one["name"]: one.get("value") for one in workflow.conversation_variables}
     pool = VariablePool({flow.SYSTEM: system, flow.ENVIRONMENT: environment.values(row), flow.CONVERSATION: conversation})
+    for name in workflow.private:
+        pool.declare(flow.ENVIRONMENT, name, flow.SECRET)
     _fill(pool, level, node_id, inputs)
     ports = graph_ports.of_run(principal, TenantModels(app.tenant_id), given_files.contents(given))
     graph = BoundGraph(level.graph.only(node_id), NODES, entry=node_id)

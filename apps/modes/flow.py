@@ -18,6 +18,7 @@ from workflows.engine.pool import INPUTS, VariablePool
 SYSTEM: Final = "sys"
 ENVIRONMENT: Final = "env"
 CONVERSATION: Final = "conversation"
+SECRET: Final = "secret"  # noqa: S105  the name of a type
 START: Final = "start"
 
 
@@ -45,8 +46,8 @@ class Progress:
 
 @dataclass(frozen=True, slots=True)
 class FlowTurn:
-    """What a run of a graph knows beyond its question. ``system`` is ``sys.*``, ``environment`` ``env.*`` with its secrets.
-    ``progress`` is there for a run that goes on."""
+    """What a run of a graph knows beyond its question: ``system`` is ``sys.*``, ``environment`` ``env.*``, ``private`` names
+    the secrets in it. ``progress`` is there for a run that goes on."""
 
     flow: Flow
     system: Mapping[str, Any]
@@ -54,6 +55,7 @@ class FlowTurn:
     conversation: Mapping[str, Any] = field(default_factory=dict)
     limits: Limits = field(default_factory=Limits)
     progress: Progress | None = None
+    private: frozenset[str] = frozenset()
 
 
 def bind(
@@ -100,4 +102,6 @@ def pool(inputs: Mapping[str, Any], turn: FlowTurn) -> VariablePool:
     )
     for variable in turn.flow.variables:
         made.declare(CONVERSATION, str(variable["name"]), str(variable["value_type"]))
+    for name in turn.private:
+        made.declare(ENVIRONMENT, name, SECRET)
     return made

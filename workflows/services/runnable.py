@@ -28,7 +28,8 @@ class NotPublished(AppUnavailable):
 
 @dataclass(frozen=True, slots=True)
 class Runnable:
-    """One version. ``raw`` is the graph as its row holds it; ``environment`` holds values by name, secrets in the clear.
+    """One version. ``raw`` is the graph as its row holds it; ``environment`` holds values by name, secrets in the clear;
+    ``secrets`` are the values of those, ``private`` their names.
 
     Shared by every run of it: nobody changes what is inside.
     """
@@ -41,6 +42,7 @@ class Runnable:
     environment: Mapping[str, Any] = field(repr=False)
     conversation_variables: Sequence[Mapping[str, Any]] = field(repr=False)
     secrets: frozenset[str] = field(default=frozenset(), repr=False)
+    private: frozenset[str] = frozenset()
 
     @property
     def is_draft(self) -> bool:
@@ -74,7 +76,7 @@ def version(app: App, alias: str) -> Runnable:
 
 def made(row: Workflow) -> Runnable:
     """Raises GraphError naming node and field."""
-    hidden = {item["name"] for item in row.environment_variables if item["value_type"] == "secret"}
+    hidden = frozenset(item["name"] for item in row.environment_variables if item["value_type"] == "secret")
     values = environment.values(row)
     return Runnable(
         workflow_id=row.pk,
@@ -85,6 +87,7 @@ def made(row: Workflow) -> Runnable:
         environment=values,
         conversation_variables=row.conversation_variables,
         secrets=frozenset(str(values[name]) for name in hidden if values[name]),
+        private=hidden,
     )
 
 
