@@ -34,6 +34,28 @@ async def test_runs_go_on_after_a_kill(installed: Installation, seed: int) -> No
     _compare(installed, begun, done)
 
 
+async def test_another_process_goes_on_with_the_runs_of_a_dead_one(shared: Installation) -> None:
+    """Readers of the other process hear the whole run, what was kept and not sent included."""
+    dead, alive = [await asyncio.to_thread(shared.start) for _ in range(2)]
+    token = await asyncio.to_thread(make_flow, shared)
+    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as client:
+        asked = [FlowQuestion(client, token) for _ in range(4)]
+        asking = [asyncio.create_task(_asked(question, dead.url, 0.0)) for question in asked]
+        while not all(question.task_id for question in asked):
+            await asyncio.sleep(0.02)
+        others = [FlowQuestion(client, token, query=question.query, task_id=question.task_id) for question in asked]
+        reading = [asyncio.create_task(other.resume(alive.url)) for other in others]
+        await asyncio.sleep(0.8)
+        await asyncio.to_thread(dead.kill)
+        done = finished_nodes(shared)
+        await asyncio.gather(*asking)
+        reading += [asyncio.create_task(question.resume(alive.url)) for question in asked if not question.is_over]
+        await until_none_runs(shared)
+        await asyncio.wait_for(asyncio.gather(*reading), 20)
+    assert len(reading) > len(others), "No run was interrupted."
+    _compare(shared, [*asked, *others], done)
+
+
 async def _asked(question: FlowQuestion, url: str, pause: float) -> None:
     await asyncio.sleep(pause)
     try:
