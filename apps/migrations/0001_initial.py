@@ -803,7 +803,11 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name="run",
-            index=models.Index(condition=models.Q(("mode__in", ["workflow", "advanced-chat"])), fields=["app", "status", "-created_at"], name="run_of_graph_by_status"),
+            index=models.Index(
+                condition=models.Q(("mode__in", ["workflow", "advanced-chat"])),
+                fields=["app", "status", "-created_at"],
+                name="run_of_graph_by_status",
+            ),
         ),
         migrations.AddIndex(
             model_name="message",
