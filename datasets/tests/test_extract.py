@@ -187,3 +187,8 @@ def test_endless_documents_end(name: str, data: bytes) -> None:
 def test_json_that_is_huge_stays_json() -> None:
     data = json.dumps([{"a": at} for at in range(50_000)]).encode()
     assert json.loads(extracted(data, "a.json").text)[-1] == {"a": 49_999}
+
+
+@pytest.mark.parametrize("data", [b'"never closed,\n' + b"x,y\n" * 40_000, b"one column\nonly"])
+def test_a_table_that_is_none_keeps_its_text(data: bytes) -> None:
+    assert "only" in extracted(data, "a.csv").text or "x,y" in extracted(data, "a.csv").text

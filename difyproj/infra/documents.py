@@ -62,7 +62,7 @@ async def extracted(data: bytes, *, extension: str = "", mime_type: str = "") ->
 
 def command(*words: str, call: str = "main") -> list[str]:
     """Runs a function of the process, confined or about to be."""
-    return [sys.executable, "-E", "-s", "-c", START.format(call=call), str(_HERE / "sandbox"), *words]
+    return [sys.executable, "-E", "-s", "-B", "-c", START.format(call=call), str(_HERE / "sandbox"), *words]
 
 
 async def _made(given: IO[bytes], extension: str, mime_type: str) -> bytes:

@@ -13,8 +13,9 @@ from typing import Final
 
 import msgspec
 
-from datasets.rag.extract.base import Extracted, Unreadable
+from datasets.rag.extract.base import Extracted, Page, Unreadable
 from datasets.rag.extract.table import FORMATS, format_of
+from difyproj.kernel import jsonio
 
 MEMORY_BYTES, CPU_SECONDS, OPEN_FILES = 1024**3, 20, 64
 
@@ -53,11 +54,17 @@ def confine(enclose: Callable[[], object]) -> None:
 def reply_to(data: bytes, extension: str, mime_type: str) -> Reply:
     try:
         extract = FORMATS.get(format_of(data, name=f"document.{extension}", mime_type=mime_type))
-        return Reply(extracted=extract(data))
+        return Reply(extracted=_clean(extract(data)))
     except Unreadable as error:
         return Reply(refusal=Refusal(error.message))
     except (MemoryError, RecursionError):
         return Reply(refusal=Refusal("The document is too large or too deep to be read."))
+
+
+def _clean(found: Extracted) -> Extracted:
+    """Without what neither JSON nor a database can hold."""
+    pages = [Page(page.number, jsonio.storable(page.text), jsonio.storable(page.label)) for page in found.pages]
+    return Extracted(jsonio.storable(found.text), pages, jsonio.storable(found.title))
 
 
 def main(extension: str, mime_type: str, enclose: Callable[[], object]) -> None:

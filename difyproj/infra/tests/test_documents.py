@@ -123,7 +123,7 @@ async def test_only_a_few_are_read_at_once(monkeypatch: pytest.MonkeyPatch) -> N
 def confined(code: str) -> subprocess.CompletedProcess[bytes]:
     """What ``code`` does where documents are read."""
     command = documents.command(call="confine")
-    command[4] += f"\n{code}"
+    command[command.index("-c") + 1] += f"\n{code}"
     return subprocess.run(command, cwd=ROOT, env={}, capture_output=True, check=False)
 
 
@@ -162,3 +162,9 @@ def test_what_needs_too_much_memory_is_refused_in_words(monkeypatch: pytest.Monk
     monkeypatch.setattr(type(extraction_process.FORMATS), "get", lambda self, name: greedy)
     reply = extraction_process.reply_to(b"x", "txt", "")
     assert reply.refusal is not None and "too large" in reply.refusal.message
+
+
+async def test_what_no_database_holds_is_not_in_the_text() -> None:
+    found = await extracted(b"Subject: \xff\xfe odd\nFrom: a@example.com\n\nbody \x00 end", extension="eml")
+    assert "body" in found.text and "\0" not in found.text
+    assert found.text.encode() and found.title.encode()

@@ -26,7 +26,7 @@ _ENVIRONMENT: Final = "env"
 _BREAKS: Final = re.compile(r"\s*[\r\n]+\s*")
 _ORIGIN_END: Final = re.compile(r"[/?#]")
 _CREDENTIAL_NAME: Final = re.compile(
-    r"auth(?!or\b)|cookie|credential|api-?key|password|passwd|secret|signature|token", re.IGNORECASE
+    r"auth(?!or\b)|cookie|credential|(?<!idempotency-)key\b|apikey|password|passwd|secret|signature|token", re.IGNORECASE
 )
 _SHOWN_BODY: Final = 100_000
 

@@ -1,4 +1,4 @@
-"""Comma-separated values, whatever separates them, as a Markdown table."""
+"""Comma-separated values, whatever separates them, as a Markdown table; what is no table stays as it stands."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import csv
 from typing import Final
 
 from datasets.rag.extract import tables
-from datasets.rag.extract.base import Extracted, Unreadable
+from datasets.rag.extract.base import Extracted
 from datasets.rag.extract.plain import text_of
 
 _SEPARATORS: Final = ",;\t|"
@@ -17,8 +17,8 @@ def extract(data: bytes) -> Extracted:
     text = text_of(data)
     try:
         rows = list(csv.reader(text.splitlines(keepends=True), delimiter=_separator(text)))
-    except csv.Error as error:
-        raise Unreadable(f"The table cannot be read: {error}.") from None
+    except csv.Error:
+        return Extracted(text)
     return Extracted(tables.markdown([row for row in rows if row]))
 
 

@@ -17,12 +17,18 @@ def extract(data: bytes) -> Extracted:
             count = len(document)
             if count > _MOST_PAGES:
                 raise Unreadable(f"The document has {count} pages; at most {_MOST_PAGES} can be read.")
-            title = str(document.get_metadata_dict(skip_empty=True).get("Title", ""))
-            return joined([Page(at + 1, _text(document, at)) for at in range(count)], title)
+            return joined([Page(at + 1, _text(document, at)) for at in range(count)], _title(document))
     except pdfium.PdfiumError as error:
         is_locked = "password" in str(error).lower()
         told = "The PDF is locked by a password." if is_locked else "The PDF is damaged, or is none."
         raise Unreadable(told) from None
+
+
+def _title(document: pdfium.PdfDocument) -> str:
+    try:
+        return str(document.get_metadata_value("Title")).strip()
+    except UnicodeError:
+        return ""
 
 
 def _text(document: pdfium.PdfDocument, at: int) -> str:
