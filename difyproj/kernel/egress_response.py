@@ -17,13 +17,25 @@ class Response:
     """``silence`` bounds in seconds how long a reader waits for the next piece, ``deadline`` (by the monotonic clock) the whole
     exchange; None is for ever."""
 
-    __slots__ = ("_deadline", "_held", "_raw", "_silence", "_waiting_since", "_watch", "headers", "status", "url")
+    __slots__ = (
+        "_deadline",
+        "_held",
+        "_is_watched",
+        "_raw",
+        "_silence",
+        "_waiting_since",
+        "_watch",
+        "headers",
+        "status",
+        "url",
+    )
 
     def __init__(self, raw: aiohttp.ClientResponse, silence: float | None = None, deadline: float | None = None) -> None:
         self._raw = raw
         self._silence = silence
         self._deadline = deadline
-        self._held = False
+        self._held: asyncio.TimerHandle | None = None
+        self._is_watched = False
         self._waiting_since: float | None = None
         self._watch: asyncio.TimerHandle | None = None
         self.status: int = raw.status
@@ -42,29 +54,32 @@ class Response:
         return b"".join(pieces)
 
     async def chunks(self) -> AsyncIterator[bytes]:
-        content = self._raw.content
-        self._start_watch()
         try:
-            while True:
-                self._let_go()
-                self._waiting_since = monotonic()
-                try:
-                    piece = await content.readany()
-                except (aiohttp.ClientError, OSError, TimeoutError) as error:
-                    raise translated(error, self._raw.url.host or "") from None
-                self._waiting_since = None
-                if not piece:
-                    return
+            while piece := await self.next():
                 yield piece
         finally:
             self._stop_watch()
 
-    def hold(self) -> None:
-        """Leave what arrives on the socket until the next piece is asked for: taken at once, each packet wakes the process."""
+    async def next(self) -> bytes:
+        if not self._is_watched:
+            self._start_watch()
+        self._waiting_since = monotonic()
+        try:
+            piece = await self._raw.content.readany()
+        except (aiohttp.ClientError, OSError, TimeoutError) as error:
+            self._stop_watch()
+            raise translated(error, self._raw.url.host or "") from None
+        self._waiting_since = None
+        if not piece:
+            self._stop_watch()
+        return piece
+
+    def hold(self, seconds: float) -> None:
+        """Leave what arrives on the socket for so long: taken at once, each packet wakes the process."""
         connection = self._raw.connection
-        if connection is not None and connection.transport is not None:
+        if self._held is None and connection is not None and connection.transport is not None:
             connection.transport.pause_reading()
-            self._held = True
+            self._held = asyncio.get_running_loop().call_later(seconds, self._let_go)
 
     def close(self) -> None:
         """Ends an unfinished exchange at once; a finished one has already given its connection back."""
@@ -75,13 +90,17 @@ class Response:
         self._raw.close()
 
     def _let_go(self) -> None:
+        if self._held is None:
+            return
+        self._held.cancel()
+        self._held = None
         connection = self._raw.connection
-        if self._held and connection is not None and connection.transport is not None:
+        if connection is not None and connection.transport is not None:
             connection.transport.resume_reading()
-        self._held = False
 
     def _start_watch(self) -> None:
         """One timer per exchange that looks how long the reader has waited: the library would set one anew for every piece."""
+        self._is_watched = True
         connection = self._raw.connection
         if self._watch is not None or connection is None or connection.protocol is None:
             return
@@ -90,6 +109,8 @@ class Response:
             self._look()
 
     def _stop_watch(self) -> None:
+        self._let_go()
+        self._is_watched = False
         if self._watch is not None:
             self._watch.cancel()
             self._watch = None

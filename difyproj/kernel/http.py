@@ -93,8 +93,11 @@ class EgressResponse(Protocol):
     def chunks(self) -> AsyncIterator[bytes]:
         """The decoded body as it arrives: each piece is all that was waiting."""
 
-    def hold(self) -> None:
-        """What arrives stays on the socket until the next piece is asked for."""
+    async def next(self) -> bytes:
+        """The next piece; empty at the end."""
+
+    def hold(self, seconds: float) -> None:
+        """What arrives stays on the socket for so long; then it is the next piece."""
 
 
 class _Attempt:

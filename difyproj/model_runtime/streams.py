@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Any, TypeVar
@@ -26,22 +25,27 @@ class Pace:
     reader. The first pieces, and every piece of a slow stream, pass at once.
     """
 
-    __slots__ = ("_at", "_free")
+    __slots__ = ("_at", "_free", "_rested")
 
     def __init__(self) -> None:
         self._free = FREE_PIECES
         self._at = monotonic()
+        self._rested = False
 
-    async def wait(self, hold: Callable[[], None]) -> None:
-        """Until the next piece may be read. ``hold`` is called when that is not now."""
-        now = monotonic()
-        self._free = min(FREE_PIECES, self._free + (now - self._at) / PIECE_SECONDS)
-        self._at = now
-        if self._free < 1.0:
-            hold()
-            await asyncio.sleep((1.0 - self._free) * PIECE_SECONDS)
-            self._free, self._at = 1.0, monotonic()
-        self._free -= 1.0
+    def rest(self) -> float:
+        """Seconds in which what arrives is better left alone, before the next piece is read.
+
+        Who comes late from a rest does not hurry then: a busy process reads larger pieces.
+        """
+        since = monotonic() - self._at
+        if self._rested and 0.0 < since < PIECE_SECONDS:
+            self._at, since = self._at + since, 0.0
+        self._free = min(FREE_PIECES, self._free + since / PIECE_SECONDS) - 1.0
+        rest = max(0.0, -self._free * PIECE_SECONDS)
+        self._at += since + rest
+        self._free = max(0.0, self._free)
+        self._rested = rest > 0.0
+        return rest
 
 
 @asynccontextmanager

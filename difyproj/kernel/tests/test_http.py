@@ -89,7 +89,7 @@ async def test_all_that_waits_on_the_socket_is_one_piece(egress: Egress) -> None
         assert [piece async for piece in pieces] == []
 
 
-async def test_held_bytes_stay_on_the_socket_until_they_are_asked_for(egress: Egress) -> None:
+async def test_held_bytes_stay_on_the_socket_and_come_as_one_piece(egress: Egress) -> None:
     """Its connection serves the next call as ever, also when the whole rest lay there."""
 
     async def script(request: Request, writer: asyncio.StreamWriter) -> None:
@@ -108,9 +108,8 @@ async def test_held_bytes_stay_on_the_socket_until_they_are_asked_for(egress: Eg
             async with egress.open("GET", wire.url()) as answer:
                 pieces = answer.chunks()
                 assert await anext(pieces) == b"first"
-                answer.hold()
+                answer.hold(0.2)
                 go.set()
-                await asyncio.sleep(0.2)
                 assert [piece async for piece in pieces] == [b"01234"]
         assert wire.connections == 1
 
@@ -122,8 +121,8 @@ async def test_leaving_a_held_answer_closes_the_upstream_socket_at_once(egress: 
 
     async with serve(script) as wire:
         async with egress.open("GET", wire.url("/hold")) as answer:
-            await anext(answer.chunks())
-            answer.hold()
+            await answer.next()
+            answer.hold(60)
         await asyncio.wait_for(wire.closed.wait(), 0.5)
 
 

@@ -15,10 +15,11 @@ from difyproj.kernel.http import Body, Egress, EgressFailed, EgressRefused, Egre
 from .. import errors
 from ..base import ModelRequest
 from ..messages import Delta, TokenUsage
-from ..streams import Pace, closing
+from ..streams import Pace
 
 T = TypeVar("T")
-Items = Sequence[Delta | TokenUsage]
+Item = Delta | TokenUsage
+Items = Sequence[Item]
 CALL_SECONDS = 120.0
 ERROR_BODY = 64 * 1024
 ANSWER_BODY = 64 * 1024 * 1024
@@ -93,19 +94,6 @@ async def stream(
 
     Raises ModelCallFailed for an answer that passes ``STREAM_BODY`` bytes or ``ANSWER_TEXT`` characters.
     """
-    said = 0
-    async with closing(_items(endpoint, url, body, reader, request)) as items:
-        async for item in items:
-            if isinstance(item, Delta):
-                said += len(item.text) + len(item.reasoning) + sum(len(call.arguments) for call in item.tool_calls)
-                if said > ANSWER_TEXT:
-                    raise errors.endless(endpoint.label, f"{ANSWER_TEXT} characters")
-            yield item
-
-
-async def _items(
-    endpoint: Endpoint, url: str, body: Any, reader: Reader, request: ModelRequest
-) -> AsyncIterator[Delta | TokenUsage]:
     clock = asyncio.get_running_loop().time
     first_by = clock() + min(request.first_token_timeout, request.timeout)
     # For the first piece the deadline here speaks, with its own words; the client's watch must not be quicker.
@@ -113,28 +101,48 @@ async def _items(
     async with AsyncExitStack() as stack:
         opening = _opened(endpoint, "POST", url, body, None, limits)
         response = await _in_time(stack.enter_async_context(opening), first_by, endpoint.label, request)
+        size = _Size(endpoint.label)
         if _is_document(response):
             for item in reader.whole(await response.read(ANSWER_BODY)):
-                yield item
+                yield size.add(item)
             return
-        pieces = response.chunks()
-        waiting, pace, size = True, Pace(), 0
+        waiting, pace = True, Pace()
         while not reader.ended:
-            await pace.wait(response.hold)
-            piece = await (_in_time(anext(pieces, b""), first_by, endpoint.label, request) if waiting else anext(pieces, b""))
+            if rest := pace.rest():
+                response.hold(rest)
+            piece = await (_in_time(response.next(), first_by, endpoint.label, request) if waiting else response.next())
             if not piece:
                 break
-            size += len(piece)
-            if size > STREAM_BODY:
-                raise errors.endless(endpoint.label, f"{STREAM_BODY} bytes")
+            size.read(piece)
             for item in reader.feed(piece):
                 waiting = False
-                yield item
+                yield size.add(item)
             reader.check()
         for item in reader.finish():
-            yield item
+            yield size.add(item)
         reader.check()
-        await _drain(pieces)
+        await _drain(response)
+
+
+class _Size:
+    """How much came. Raises ModelCallFailed when it is too much."""
+
+    __slots__ = ("_label", "_read", "_said")
+
+    def __init__(self, label: str) -> None:
+        self._label, self._read, self._said = label, 0, 0
+
+    def read(self, piece: bytes) -> None:
+        self._read += len(piece)
+        if self._read > STREAM_BODY:
+            raise errors.endless(self._label, f"{STREAM_BODY} bytes")
+
+    def add(self, item: Item) -> Item:
+        if isinstance(item, Delta):
+            self._said += len(item.text) + len(item.reasoning) + sum(len(call.arguments) for call in item.tool_calls)
+            if self._said > ANSWER_TEXT:
+                raise errors.endless(self._label, f"{ANSWER_TEXT} characters")
+        return item
 
 
 async def _in_time(step: Any, deadline: float, label: str, request: ModelRequest) -> Any:
@@ -145,11 +153,11 @@ async def _in_time(step: Any, deadline: float, label: str, request: ModelRequest
         raise errors.timed_out(label, "begin to answer", min(request.first_token_timeout, request.timeout)) from None
 
 
-async def _drain(pieces: AsyncIterator[bytes]) -> None:
+async def _drain(response: EgressResponse) -> None:
     """Reads the few bytes after the last event, so that the connection can serve the next call."""
     try:
         async with asyncio.timeout(DRAIN_SECONDS):
-            async for _ in pieces:
+            while await response.next():
                 pass
     except (TimeoutError, EgressFailed):
         return

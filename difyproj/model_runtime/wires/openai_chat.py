@@ -131,14 +131,10 @@ class OpenAIChat(LanguageModel):
         self._provider = provider
         self._dialect = dialect
 
-    async def stream(self, request: ModelRequest) -> AsyncIterator[Delta | TokenUsage]:
+    def stream(self, request: ModelRequest) -> AsyncIterator[Delta | TokenUsage]:
         quirks = model_facts.find(self._provider, request.model, ModelType.LLM).quirks
         source = self._calls(request, quirks)
-        if request.stop and "no_stop" in quirks:
-            source = until_stop(source, request.stop)
-        async with closing(source) as items:
-            async for item in items:
-                yield item
+        return until_stop(source, request.stop) if request.stop and "no_stop" in quirks else source
 
     async def _calls(self, request: ModelRequest, quirks: frozenset[str]) -> AsyncIterator[Delta | TokenUsage]:
         """The call, and once more without the usage option for a server that does not know it."""
