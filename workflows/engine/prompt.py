@@ -44,15 +44,12 @@ class PreparedPrompt(msgspec.Struct, frozen=True):
         messages = [*self.before, *turn_messages(turns), *self.after]
         if self.transcript is not None:
             messages = [PromptMessage(Role.USER, _transcript_text(self.transcript, turns))]
-        return [message for message in messages if message.text.strip() or not isinstance(message.content, str)]
+        return [each for each in messages if not isinstance(each.content, str) or (each.content and not each.content.isspace())]
 
 
 def turn_messages(turns: Sequence[HistoryTurn]) -> list[PromptMessage]:
-    messages = []
-    for turn in turns:
-        messages.append(PromptMessage(Role.USER, turn.query))
-        messages.append(PromptMessage(Role.ASSISTANT, turn.answer))
-    return messages
+    user, assistant = Role.USER, Role.ASSISTANT
+    return [message for turn in turns for message in (PromptMessage(user, turn.query), PromptMessage(assistant, turn.answer))]
 
 
 def turn_text(turn: HistoryTurn, user_prefix: str, assistant_prefix: str) -> str:

@@ -103,7 +103,7 @@ def strict_ready(schema: Any) -> bool:
 
 
 def _message(message: PromptMessage) -> dict[str, Any]:
-    out: dict[str, Any] = {"role": message.role.value, "content": _content(message.content)}
+    out: dict[str, Any] = {"role": message.role._value_, "content": _content(message.content)}
     if message.role is Role.TOOL:
         return {"role": "tool", "tool_call_id": message.tool_call_id, "content": message.text}
     if message.name:
