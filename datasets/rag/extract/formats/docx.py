@@ -10,7 +10,7 @@ from typing import Final
 
 import docx
 from docx.opc.exceptions import OpcError
-from docx.table import Table
+from docx.table import Table, _Row
 from docx.text.paragraph import Paragraph
 
 from datasets.rag.extract import archives, tables
@@ -48,12 +48,12 @@ def _paragraph(paragraph: Paragraph) -> str:
 
 
 def _table(table: Table) -> str:
-    return tables.markdown([list(_cells(table, at)) for at in range(len(table.rows))])
+    return tables.markdown([list(_cells(row)) for row in table.rows])
 
 
-def _cells(table: Table, at: int) -> Iterator[str]:
+def _cells(row: _Row) -> Iterator[str]:
     """A cell that spans several columns is written once."""
     before = None
-    for cell in table.rows[at].cells:
+    for cell in row.cells:
         yield "" if cell._tc is before else cell.text
         before = cell._tc
