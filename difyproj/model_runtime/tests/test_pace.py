@@ -1,6 +1,8 @@
-"""A steady stream is read 20 times a second; its beginning, and a slow one, at once."""
+"""A steady stream is read 20 times a second, 10 times in a busy process; its beginning, and a slow one, at once."""
 
 from __future__ import annotations
+
+from contextlib import ExitStack
 
 import pytest
 
@@ -45,3 +47,14 @@ def test_what_was_read_before_its_rest_was_over_counts(monkeypatch: pytest.Monke
 
 def test_a_reader_who_is_late_does_not_hurry(monkeypatch: pytest.MonkeyPatch) -> None:
     assert rests(monkeypatch, [0.0] * 5 + [0.03] * 5)[5:] == [pytest.approx(0.05)] * 5
+
+
+@pytest.mark.parametrize(("others", "seconds"), [(0, 0.05), (20, 0.05), (30, 0.075), (40, 0.1), (1000, 0.1)])
+def test_the_more_streams_are_open_the_less_often_each_is_read(
+    monkeypatch: pytest.MonkeyPatch, others: int, seconds: float
+) -> None:
+    with ExitStack() as stack:
+        for _ in range(others):
+            stack.enter_context(Pace())
+        assert rests(monkeypatch, [0.0] * 6)[4:] == [pytest.approx(seconds)] * 2
+    assert rests(monkeypatch, [0.0] * 6)[4:] == [pytest.approx(0.05)] * 2

@@ -106,7 +106,7 @@ async def stream(
             for item in reader.whole(await response.read(ANSWER_BODY)):
                 yield size.add(item)
             return
-        waiting, pace = True, Pace()
+        waiting, pace = True, stack.enter_context(Pace())
         while not reader.ended:
             if rest := pace.rest():
                 response.hold(rest)
