@@ -12,8 +12,6 @@ from difyproj.infra import db
 from difyproj.kernel import clock, jsonio
 from workflows.engine.events import (
     HumanInputRequired,
-    NodeFinished,
-    NodeRetried,
     NodeStarted,
     RunEvent,
     RunFailed,
@@ -22,13 +20,13 @@ from workflows.engine.events import (
     RunStarted,
     TextWhole,
 )
-from workflows.engine.masking import masked
 
 from . import asking
 from .commits import committer
 from .encodable import encodable
 from .ledger import Ending, Ledger
 from .live import LiveRun
+from .masks import without_secrets
 
 LONGEST_QUEUE = 2_000
 
@@ -70,18 +68,7 @@ def _complete(ledger: Ledger, event: RunEvent) -> RunEvent:
     """The event with what the engine does not know: the run's whole inputs, and which texts nobody is shown."""
     if isinstance(event, RunStarted):
         return msgspec.structs.replace(event, inputs=dict(ledger.facts.inputs))
-    hidden = ledger.facts.secrets
-    if not hidden or not isinstance(event, NodeFinished | NodeRetried):
-        return event
-    if isinstance(event, NodeRetried):
-        return msgspec.structs.replace(event, error=masked(event.error, hidden))
-    # Outputs stay: what comes after the node is made of them, also in another process.
-    return msgspec.structs.replace(
-        event,
-        inputs=masked(event.inputs, hidden),
-        process_data=masked(event.process_data, hidden),
-        error=masked(event.error, hidden),
-    )
+    return without_secrets(event, ledger.facts.secrets)
 
 
 async def _issue(run: LiveRun, ledger: Ledger, event: HumanInputRequired) -> HumanInputRequired:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any, Final
 from uuid import UUID
 
-import msgspec
 from django.conf import settings
 
 from apps.models import App
@@ -20,9 +19,8 @@ from difyproj.infra.inserts import insert_many
 from difyproj.kernel import clock, ids
 from difyproj.kernel.errors import DomainError, NotFound
 from difyproj.kernel.principal import ActorKind, Principal
-from workflows.engine.events import NodeFinished, NodeStarted, RunPaused
+from workflows.engine.events import NodeFinished, NodeStarted, RunEvent, RunPaused
 from workflows.engine.graph import BoundGraph
-from workflows.engine.masking import masked
 from workflows.engine.pool import INPUTS, VariablePool
 from workflows.engine.ports import Ports
 from workflows.engine.state import RunState
@@ -33,6 +31,7 @@ from workflows.services import drafts, environment, runnable
 from workflows.services.runnable import Runnable
 
 from . import given_files, graph_plan, graph_ports, graph_rows
+from .masks import without_secrets
 from .ports import TenantModels
 from .pump import ExecutionTimeout
 from .request import FileInput
@@ -94,14 +93,19 @@ def plan(
     return NodePlan(principal, app, workflow, node_id, graph, pool, ports)
 
 
-async def run(plan: NodePlan) -> NodeExecution:
-    """Run the node and keep its execution, as the row that is given back. A node that fails is an execution like any other."""
+async def run(plan: NodePlan, *, watch: Callable[[RunEvent], object] = lambda event: None) -> NodeExecution:
+    """Run the node and keep its execution, as the row that is given back. A node that fails is an execution like any other.
+
+    ``watch`` is told what happens meanwhile, as it would be told to readers of a run.
+    """
     state, ends = RunState(), dict[str, NodeFinished | NodeStarted]()
     error: DomainError | None = None
     events = walk(plan.graph, plan.pool, plan.ports, nodes=NODES, state=state, limits=graph_plan.limits())
     try:
         async with asyncio.timeout(settings.APP_MAX_EXECUTION_TIME), aclosing(events):
             async for event in events:
+                event = without_secrets(event, plan.workflow.secrets)
+                watch(event)
                 if isinstance(event, NodeStarted | NodeFinished) and event.node_id == plan.node_id:
                     ends[type(event).__name__] = event
                 elif isinstance(event, RunPaused):
@@ -152,7 +156,7 @@ def _waiting(begun: NodeStarted | NodeFinished, event: RunPaused) -> NodeFinishe
 
 
 def _row(plan: NodePlan, begun: Any, end: Any, error: DomainError | None) -> NodeExecution:
-    spec, secrets = plan.graph.graph.nodes[plan.node_id], plan.workflow.secrets
+    spec = plan.graph.graph.nodes[plan.node_id]
     is_account = plan.principal.actor_kind is ActorKind.ACCOUNT
     row = NodeExecution(
         id=UUID(begun.execution_id) if begun is not None else ids.new_id(),
@@ -170,13 +174,7 @@ def _row(plan: NodePlan, begun: Any, end: Any, error: DomainError | None) -> Nod
         row.status, row.error = NodeStatus.FAILED, error.message if error else "The node did not end."
         row.finished_at = clock.now()
         return row
-    shown = msgspec.structs.replace(
-        end,
-        inputs=masked(end.inputs, secrets),
-        process_data=masked(end.process_data, secrets),
-        error=masked(end.error, secrets),
-    )
-    for name, value in graph_rows.finished(0, shown).items():
+    for name, value in graph_rows.finished(0, end).items():
         setattr(row, name, value)
     row.finished_event_id = None
     return row

@@ -14,7 +14,7 @@ from difyproj.testing.served import Served
 from difyproj.testing.upstream import Script
 from workflows.models import NodeExecution
 
-from .flows import end, llm, make_flow, row, start, template, text_input
+from .flows import edge, end, llm, make_flow, names, node, row, start, template, text_input
 from .test_flow_pauses import asking
 
 GRAPH = row(
@@ -63,3 +63,25 @@ async def test_a_node_that_asks_a_person_shows_its_form(house: Served) -> None:
 async def test_a_node_that_is_not_there_is_not_found(house: Served) -> None:
     with pytest.raises(generation.NodeNotFound):
         await try_node(house, "nobody")
+
+
+async def test_a_container_alone_is_looked_at_while_it_runs(house: Served) -> None:
+    child = {"isInLoop": True, "loop_id": "each"}
+    inner = [node("each-start", "loop-start", **child), template("shout", "{{ w }}!", w=["each", "word"])]
+    inner[1]["data"].update(child)
+    variables = [{"id": "v", "label": "word", "var_type": "string", "value_type": "constant", "value": "go"}]
+    outer = node("each", "loop", start_node_id="each-start", loop_count=2, break_conditions=[], loop_variables=variables)
+    edges = [edge("start", "each"), edge("each-start", "shout"), edge("each", "end")]
+    graph = {"nodes": [start(), outer, *inner, end()], "edges": edges}
+    app = await sync_to_async(make_flow)(house.cast.alice, graph)
+    author = Principal(app.tenant_id, ActorKind.ACCOUNT, house.cast.alice.account.pk, Tier.CONSOLE, app_id=app.pk)
+    stream = generation.NodeStream(await sync_to_async(generation.plan_node)(author, app, "each", inputs={}))
+    heard: list[tuple[int, dict[str, Any]]] = []
+    while not stream.finished:
+        heard.extend(await stream.next())
+    assert [number for number, _ in heard] == list(range(1, len(heard) + 1))
+    told = names(heard)
+    assert told[:3] == ["workflow_started", "node_started", "loop_started"] and told[-1] == "workflow_finished"
+    assert (told.count("loop_next"), told.count("loop_completed")) == (1, 1)
+    kept = await NodeExecution.objects.aget(node_id="each")
+    assert (kept.triggered_from, kept.status) == ("single-step", "succeeded")
