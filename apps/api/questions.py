@@ -11,6 +11,7 @@ from apps.generation import DRAFT, PUBLISHED, FileInput, GenerateRequest
 from apps.models import Message
 from apps.services import messages
 from difyproj.kernel.errors import BadRequest
+from difyproj.tiers.given_files import inputs_of
 
 TRACE_ID = re.compile(r"[A-Za-z0-9_-]{1,128}")
 TRACEPARENT = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}")
@@ -41,10 +42,7 @@ def generate_request(fields: dict[str, Any], trace: str, *, streaming: bool, tar
     return GenerateRequest(
         query=fields.get("query") or "",
         inputs=fields["inputs"],
-        files=tuple(
-            FileInput(file["type"], file["transfer_method"], file.get("url") or "", file.get("upload_file_id") or "")
-            for file in fields.get("files") or ()
-        ),
+        files=inputs_of(fields.get("files")),
         conversation_id=fields.get("conversation_id") or "",
         parent_message_id=fields.get("parent_message_id") or "",
         auto_generate_name=fields.get("auto_generate_name", True),

@@ -6,21 +6,15 @@ from rest_framework import serializers
 
 from apps.services import conversations
 from difyproj.tiers.fields import CursorField, LimitField, ObjectField, OptionalUserField, QueryField, UserField
+from difyproj.tiers.given_files import FilesField
 from difyproj.tiers.shapes import Fields as Fields
-
-
-class FileInput(Fields):
-    type = serializers.ChoiceField(choices=["image", "document", "audio", "video", "custom"])
-    transfer_method = serializers.ChoiceField(choices=["remote_url", "local_file", "tool_file"])
-    url = serializers.CharField(required=False, allow_blank=True, allow_null=True, max_length=8192)
-    upload_file_id = serializers.CharField(required=False, allow_blank=True, allow_null=True, max_length=64)
 
 
 class GenerateFields(Fields):
     inputs = ObjectField()
     response_mode = serializers.ChoiceField(choices=["blocking", "streaming"], required=False, allow_null=True)
     user = UserField()
-    files = serializers.ListField(child=FileInput(), required=False, allow_null=True, max_length=100)
+    files = FilesField()
     trace_id = serializers.JSONField(required=False, allow_null=True, help_text="Ignored unless 1 to 128 of A-Z a-z 0-9 _ -.")
     stage_events = serializers.BooleanField(
         required=False, default=False, help_text="Also send the stages of the generation as events (not sent by default)."

@@ -9,6 +9,8 @@ from .sweeping import Entry
 
 FLOW = {"app_id": "{flow_app_id}"}
 CHATFLOW = {"app_id": "{chatflow_app_id}"}
+ASK = {"app_id": "{asking_app_id}", "node_id": "ask"}
+WORDS = {"inputs": {"word": "x"}}
 OLD = {**FLOW, "workflow_id": "{old_version_id}"}
 RUN = {**FLOW, "run_id": "{flow_run_id}", "task_id": "{flow_run_id}"}
 # A stop says success whatever the id is, as the contract does, and stops nothing of others.
@@ -36,6 +38,14 @@ FLOWS: Table = {
     ("get", "/workflow-runs/count"): Entry(query={"triggered_from": "app-run"}, ids=FLOW),
     ("get", "/workflow-runs/{run_id}"): Entry(ids=RUN),
     ("get", "/workflow-runs/{run_id}/node-executions"): Entry(ids=RUN),
+    ("post", "/workflows/draft/run"): Entry(WORDS, ids=FLOW),
+    ("post", "/advanced-chat/workflows/draft/run"): Entry(
+        {"inputs": {}, "query": "x", "conversation_id": "{debug_chatflow_conversation_id}"}, ids=CHATFLOW
+    ),
+    ("post", "/workflows/draft/nodes/{node_id}/run"): Entry(WORDS, ids=FLOW),
+    ("get", "/workflows/draft/nodes/{node_id}/last-run"): Entry(ids=FLOW),
+    ("post", "/workflows/draft/human-input/nodes/{node_id}/form/preview"): Entry(WORDS, ids=ASK),
+    ("post", "/advanced-chat/workflows/draft/human-input/nodes/{node_id}/form/preview"): Entry(WORDS, ids=ASK),
     ("post", "/workflow-runs/tasks/{task_id}/stop"): Entry({}, ids=RUN, crossed=SAYS_SO),
     ("get", "/advanced-chat/workflow-runs"): Entry(query={"triggered_from": "app-run"}, ids=CHATFLOW),
     ("get", "/advanced-chat/workflow-runs/count"): Entry(query={"triggered_from": "app-run"}, ids=CHATFLOW),
@@ -48,4 +58,12 @@ FLOWS: Table = {
 
 FLOW_LOSSES: Table = {
     ("delete", "/workflows/{workflow_id}"): Entry(status=204, ids=OLD),
+}
+
+# Beside an app: what waits for people, and runs that are followed.
+WAITING: Table = {
+    ("get", "/workflow/{workflow_run_id}/events"): Entry(ids={"workflow_run_id": "{debug_run_id}"}),
+    ("get", "/workflow/{workflow_run_id}/pause-details"): Entry(ids={"workflow_run_id": "{paused_run_id}"}),
+    ("get", "/form/human_input/{form_token}"): Entry(),
+    ("post", "/form/human_input/{form_token}"): Entry({"action": "yes", "inputs": {"note": "x"}}),
 }

@@ -69,6 +69,7 @@ WITHOUT = {
     "/api/remote-files/{url}",
     "/console/api/apps/{app_id}/chat-messages/{message_id}/suggested-questions",
     "/console/api/remote-files/{url}",
+    "/console/api/workflow/{workflow_run_id}/events",
     "/console/api/account/delete/verify",
     "/console/api/files/{file_id}/preview",
     "/files/{file_id}/file-preview",

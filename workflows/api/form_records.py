@@ -38,3 +38,27 @@ class FormRecord(Shape):
 
     def get_expiration_time(self, row: HumanInputForm) -> int:
         return clock.epoch(row.expires_at)
+
+
+class FormPreview(Shape):
+    """A form that nobody is asked by."""
+
+    node_id = serializers.CharField()
+    node_title = serializers.CharField()
+    form_content = serializers.CharField(source="content")
+    inputs = serializers.ListField(child=ObjectField())
+    actions = serializers.ListField(child=ObjectField())
+    resolved_default_values = ObjectField(source="defaults")
+    display_in_ui = serializers.BooleanField(default=True)
+    form_id = serializers.SerializerMethodField()
+    form_token = serializers.SerializerMethodField()
+    expiration_time = serializers.SerializerMethodField()
+
+    def get_form_id(self, form: Any) -> str | None:
+        return None
+
+    def get_form_token(self, form: Any) -> str | None:
+        return None
+
+    def get_expiration_time(self, form: Any) -> int | None:
+        return None

@@ -71,6 +71,12 @@ def shown_environment(app: App) -> list[dict[str, Any]]:
     return environment.shown(get(app))
 
 
+def node_type(row: Workflow, node_id: str) -> str:
+    """Empty for a node that is not there."""
+    data = next((node.get("data") for node in row.graph.get("nodes", ()) if node.get("id") == node_id), None)
+    return str(data.get("type") or "") if isinstance(data, Mapping) else ""
+
+
 def _rows(app: App) -> Any:
     return Workflow.objects.for_tenant(app.tenant_id).filter(app=app).drafts().select_related("tenant")
 

@@ -120,6 +120,11 @@ def of_runs(run_ids: Sequence[UUID]) -> list[HumanInputForm]:
     return list(HumanInputForm.objects.filter(run_id__in=run_ids).select_related("tenant"))
 
 
+def waiting(run_id: UUID) -> list[HumanInputForm]:
+    """What the run still asks, oldest first, with their tenants."""
+    return list(HumanInputForm.objects.waiting().filter(run_id=run_id).select_related("tenant"))
+
+
 def token_of(row: HumanInputForm) -> str:
     """The token again, for readers of the run who come later; empty when the form does not wait any more."""
     return str(sealing.unseal(row) or "") if row.status == FormStatus.WAITING else ""

@@ -78,7 +78,7 @@ class DebugViewSet(ConsoleViewSet):
         fields = self.body(self.fields)
         streaming = fields.get("response_mode") == "streaming"
         asked = generate_request(fields, trace_id(request, fields.get("trace_id")), streaming=streaming)
-        asked = replace(asked, config_override=fields.get("model_config"), auto_generate_name=False)
+        asked = replace(asked, config_override=fields.get("model_config"), auto_generate_name=False, target=generation.DRAFT)
         run_id = generation.generate(principal, app, asked, once=held)
         allowed = self.still_allowed()
         return Deferred(lambda: replies.respond(principal, run_id, streaming=streaming, allowed=allowed))

@@ -120,3 +120,10 @@ class ExecutionList(Shape):
 def executed(rows: Iterable[NodeExecution], asker: Seen) -> list[Executed]:
     """The trace of one run: whoever asked for it asked for all."""
     return [Executed(row, asker.account, asker.row.run.end_user) for row in rows]
+
+
+def alone(row: NodeExecution) -> Executed:
+    """One execution with its asker: at most two queries."""
+    account = Account.objects.filter(pk=row.account_id).first() if row.account_id else None
+    end_user = EndUser.objects.filter(pk=row.end_user_id).first() if row.end_user_id else None
+    return Executed(row, account, end_user)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from django.urls import URLPattern
 
-from . import drafts, history, logs, node_defaults, triggers
+from . import drafts, forms, history, logs, node_defaults, nodes, triggers
 
 urlpatterns: list[URLPattern] = [
     *node_defaults.routes,  # before those of versions: its paths look like a version's
     *triggers.routes,
+    *nodes.routes,
     *drafts.routes,
+    *forms.routes,
     *history.routes,
     *logs.routes,
 ]
