@@ -25,7 +25,7 @@ Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 
-API_PREFIXES = ("/v1/", "/api/", "/console/api/", "/files/")
+API_PREFIXES = ("/v1/", "/api/", "/console/api/", "/files/", "/triggers/")
 
 api = ApiHandler()
 websockets = URLRouter([*web_sockets.routes, *sockets.routes])

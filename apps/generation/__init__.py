@@ -1,7 +1,7 @@
 """The one door: everything that generates goes through here. Its inside is nobody else's business.
 
 Runs: ``generate``, ``subscribe``, ``attach``, ``stop`` and, for operators, ``stop_all``; ``submit_form`` answers what a paused
-run asks; jobs ``run_to_end``. One node of a draft alone: ``plan_node`` with database access, then ``run_node``.
+run asks; webhooks ``fire``; jobs ``run_to_end``. One node of a draft: ``plan_node`` with database access, then ``run_node``.
 One-shot model calls: a ``plan_...`` with database access, then its coroutine.
 """
 
@@ -10,6 +10,7 @@ from workflows.engine.node import HistoryTurn
 from .background import Background
 from .cooling import cooling_seconds
 from .embedding import embed, embedding_model, plan_embedding
+from .given_files import value_of as file_value
 from .graph_resume import submit as submit_form
 from .invoke import (
     ask_questions,
@@ -26,10 +27,10 @@ from .node_run import NodeNotFound
 from .node_run import plan as plan_node
 from .node_run import run as run_node
 from .openai_wire import ChatCompletionWire
-from .node_stream import NodeStream
 from .request import DRAFT, PUBLISHED, FileInput, GenerateRequest, Once
 from .service import begun_with, generate, run_to_end, stop, stop_all
 from .subscription import RunNotFound, Subscription, attach, subscribe
+from .triggered import fire, trigger_user
 from .wire import for_visitors
 
 __all__ = [
@@ -43,7 +44,6 @@ __all__ = [
     "NodeNotFound",
     "Once",
     "RunNotFound",
-    "NodeStream",
     "Subscription",
     "ask_questions",
     "attach",
@@ -51,6 +51,8 @@ __all__ = [
     "cooling_seconds",
     "embed",
     "embedding_model",
+    "file_value",
+    "fire",
     "for_visitors",
     "generate",
     "plan_embedding",
@@ -67,6 +69,7 @@ __all__ = [
     "submit_form",
     "subscribe",
     "transcribe",
+    "trigger_user",
     "voices",
     "write_title",
 ]

@@ -18,7 +18,7 @@ from django.db import Error as DatabaseError
 from difyproj.infra import backends, db, egress, leases, loop, sandbox
 from difyproj.infra.cache import CacheWatch
 
-from . import graph_resume, live, pump, reaper, service, titles
+from . import graph_resume, live, pump, reaper, service, titles, triggered
 from .recorder import checkpointer
 
 logger = logging.getLogger("dify.api")
@@ -26,6 +26,7 @@ logger = logging.getLogger("dify.api")
 REAP_SECONDS = 3.0
 RENEW_SECONDS = 60.0
 SWEEP_SECONDS = 5.0
+TICK_SECONDS = 2.0
 SWITCH_SECONDS = 0.0005
 # When the process is told to end: so long may running answers go on, and so long may it take to keep the ends of the rest.
 DRAIN_SECONDS, SETTLE_SECONDS = 8.0, 4.0
@@ -58,6 +59,7 @@ class Background:
             (reaper.reap, REAP_SECONDS),
             (_renew_slots, RENEW_SECONDS),
             (_go_on_answered, SWEEP_SECONDS),
+            (_begin_due, TICK_SECONDS),
             (checkpointer.save_grown, settings.RUN_CHECKPOINT_SECONDS),
         )
         self._tasks = [loop.spawn(_every(seconds, work), name=work.__name__) for work, seconds in steady]
@@ -131,6 +133,10 @@ async def _renew_slots() -> None:
 
 async def _go_on_answered() -> None:
     await db.run(graph_resume.sweep)
+
+
+async def _begin_due() -> None:
+    await db.run(triggered.tick)
 
 
 async def _drain() -> None:

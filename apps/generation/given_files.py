@@ -11,7 +11,7 @@ from urllib.parse import unquote, urlsplit
 
 from apps.config import AppConfig
 from apps.models import UploadFile
-from apps.services import files
+from apps.services import file_types, files
 from difyproj.kernel import ids
 from difyproj.kernel.errors import InvalidParam
 from difyproj.kernel.principal import Principal
@@ -88,6 +88,12 @@ def mapping(file: GivenFile) -> dict[str, Any]:
         "related_id": file.id,
         "url": given.url,
     }
+
+
+def value_of(row: UploadFile) -> dict[str, Any]:
+    """An upload as a graph's variables hold it."""
+    kind = file_types.kind_of(row.extension)
+    return mapping(GivenFile(str(row.pk), FileInput(kind, "local_file", upload_file_id=str(row.pk)), row))
 
 
 def contents(given: Sequence[GivenFile]) -> dict[str, RequestFile]:

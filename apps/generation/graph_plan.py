@@ -28,10 +28,9 @@ from workflows.models import ConversationVariable, TriggeredFrom
 
 from . import flows, given_files, graph_ports
 from .flows import Version
-from .given_files import GivenFile
 from .graph_facts import GraphFacts
 from .plan import Plan, conversation_of, demand_query, history_of
-from .ports import TenantModels
+from .ports import RequestFile, TenantModels
 from .request import GenerateRequest
 
 
@@ -60,7 +59,7 @@ def make(principal: Principal, app: App, request: GenerateRequest, run_id: UUID)
         system |= {"query": query, "conversation_id": str(talk_id), "dialogue_count": len(history)}
     known = variables_of(conversation)
     models, state = TenantModels(app.tenant_id), RunState()
-    ports = graph_ports.of_run(principal, models, given_files.contents([*given, *brought]))
+    ports = graph_ports.of_run(principal, models, {**given_files.contents(given), **brought})
     turn = turn_of(version, inputs, system, known, history)
     return Plan(
         principal=principal,
@@ -93,11 +92,13 @@ def traits(version: Version) -> dict[str, Any]:
     return {"speaks": bool(graph.answers), "secrets": version.runnable.secrets, "once": once(graph)}
 
 
-def _inputs(principal: Principal, config: AppConfig, request: GenerateRequest) -> tuple[dict[str, Any], list[GivenFile]]:
-    """The form's values and the files among them; what a trigger brings has no form."""
+def _inputs(principal: Principal, config: AppConfig, request: GenerateRequest) -> tuple[dict[str, Any], dict[str, RequestFile]]:
+    """The form's values and what the file port needs of the files among them; what a trigger brings has no form."""
     if request.entry:
-        return jsonio.storable(dict(request.inputs)), []
-    return given_files.of_inputs(principal, config, app_config.check_inputs(config, request.inputs))
+        inputs = jsonio.storable(dict(request.inputs))
+        return inputs, given_files.recalled(principal, inputs)
+    made, brought = given_files.of_inputs(principal, config, app_config.check_inputs(config, request.inputs))
+    return made, given_files.contents(brought)
 
 
 def turn_of(

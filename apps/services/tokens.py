@@ -85,15 +85,17 @@ def authenticate(raw: str, *, kind: str) -> ApiToken:
     token = _tokens.get(digest, lambda: _load(digest))
     if token is None or token.kind != kind or not token.is_active:
         raise Unauthorized
-    if token.tenant.status != TenantStatus.NORMAL:
-        raise WorkspaceArchived
-    if token.app is not None:
-        _check_app(token.app)
+    demand_open(token.tenant, token.app)
     _touch(token)
     return token
 
 
-def _check_app(app: App) -> None:
+def demand_open(tenant: Tenant, app: App | None) -> None:
+    """Raises WorkspaceArchived, AppAbnormal or AppApiDisabled for what answers nobody from outside."""
+    if tenant.status != TenantStatus.NORMAL:
+        raise WorkspaceArchived
+    if app is None:
+        return
     if app.status != AppStatus.NORMAL:
         raise AppAbnormal
     if not app.enable_api:

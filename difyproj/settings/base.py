@@ -223,6 +223,8 @@ WORKFLOW_LIMITS = {
     "rounds": env.integer("LOOP_NODE_MAX_COUNT", 100, minimum=1),
     "variable_size": env.integer("MAX_VARIABLE_SIZE", 200 * 1024, minimum=1),
 }
+WEBHOOK_REQUEST_BODY_MAX_SIZE = env.integer("WEBHOOK_REQUEST_BODY_MAX_SIZE", 10 * 1024 * 1024, minimum=1)
+WEBHOOK_SIGNATURE_SECONDS = env.integer("WEBHOOK_SIGNATURE_SECONDS", 300, minimum=1, maximum=1800)
 EVENT_LOG_RETENTION_SECONDS = env.seconds("EVENT_LOG_RETENTION_SECONDS", 60.0)
 
 UPLOAD_FILE_SIZE_LIMIT = env.integer("UPLOAD_FILE_SIZE_LIMIT", 15, minimum=1)

@@ -7,7 +7,7 @@ from posixpath import normpath
 from typing import Any
 
 from difyproj.testing.served import Answer
-from difyproj.tiers.error_shapes import for_path, openai
+from difyproj.tiers.error_shapes import for_path, openai, webhook
 
 ODD_BODIES: list[Any] = [None, [], "text", {"user": {"a": 1}}, {"inputs": 1, "query": 2, "user": 3, "files": 4}]
 ODD_IDS = ["no-uuid", "00000000-0000-4000-8000-000000000000", "%00", "..", "%F0%9F%92%A9", "x" * 500]
@@ -31,6 +31,8 @@ def assert_shape(answer: Answer, path: str, told: str) -> None:
         assert set(body) == {"error"} and set(body["error"]) == {"message", "type", "param", "code"}, told
         assert all(isinstance(body["error"][name], str) and body["error"][name] for name in ("message", "type", "code")), told
         assert isinstance(body["error"]["param"], str | None), told
+    elif for_path(normpath(path)) is webhook:
+        assert set(body) == {"error", "message"} and all(isinstance(body[name], str) and body[name] for name in body), told
     else:
         may_have = {"params", "result"} if path in WITH_RESULT else {"params"}
         assert set(body) - may_have == {"code", "message", "status"}, told

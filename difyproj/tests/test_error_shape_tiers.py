@@ -20,7 +20,7 @@ DOCUMENTS = ("openapi.json", "docs", "redoc")
 NOWHERE = (
     "/", "/nope", "/nope/nope/nope", "/apps/x/y/z", "/%00", "/%F0%9F%92%A9", "/;/apps", "/apps;x=1", "/" + "x" * 5000,
 )  # fmt: skip
-BELOW = ("/v1", "/console/api", "/api", "/files")
+BELOW = ("/v1", "/console/api", "/api", "/files", "/triggers")
 
 
 def tier(prefix: str) -> list[Route]:
@@ -61,6 +61,12 @@ async def test_odd_requests_of_visitors_get_the_envelope(house: Served, mode: st
 async def test_odd_addresses_of_files_get_the_envelope(house: Served) -> None:
     for route in tier("files/"):
         await knock_oddly(TierClient(house, "/files", {"Authorization": ""}), route)
+
+
+async def test_odd_calls_of_webhooks_get_their_own_shape(house: Served) -> None:
+    assert tier("triggers/")
+    for route in tier("triggers/"):
+        await knock_oddly(TierClient(house, "/triggers", {"Authorization": ""}), route)
 
 
 @pytest.mark.parametrize("prefix", ["console/api/", "api/"])

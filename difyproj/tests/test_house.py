@@ -16,7 +16,7 @@ CONTRACTS = PYPROJECT["tool"]["importlinter"]["contracts"]
 # The node step, the pump, the job's attempt, the edge that must answer whatever happens, the child that runs a stranger's code.
 CATCH_ALL = {"workflows/engine/execution.py", "apps/generation/pump.py", "difyproj/infra/jobs/run.py"}
 CATCH_ALL |= {"difyproj/tiers/handler.py", "difyproj/infra/sandbox/inside/cpython.py"}
-CATCH_ALL |= {"apps/generation/commits.py", "apps/generation/graph_resume.py"}
+CATCH_ALL |= {"apps/generation/commits.py", "apps/generation/graph_resume.py", "apps/generation/triggered.py"}
 WORDLESS_NAMES = {"common", "misc", "util", "utils", "helper", "helpers", "manager", "managers"}
 UNSAFE_LOADERS = {"pickle", "cPickle", "dill", "joblib", "shelve", "marshal"}
 

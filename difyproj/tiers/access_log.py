@@ -16,6 +16,8 @@ from difyproj.kernel import clock, ids, logs
 from . import cors
 
 ACCEPTED_ID = re.compile(rb"[A-Za-z0-9._-]{1,128}")
+# Whoever knows these addresses may use them.
+SECRET_PLACES = re.compile(r"(?<=^/triggers/webhook/)[^/]+|(?<=^/triggers/webhook-debug/)[^/]+")
 
 
 @dataclass(slots=True)
@@ -46,7 +48,7 @@ class Entry:
     def complete(self, status_code: int) -> None:
         logs.request_completed(
             method=self.method,
-            endpoint=self.endpoint,
+            endpoint=SECRET_PLACES.sub("***", self.endpoint),
             status_code=status_code,
             execution_time=round(clock.monotonic() - self.started, 6),
             user_agent=self.user_agent,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from http import HTTPStatus
 from typing import Any, Final
 
 from difyproj.kernel.errors import DomainError
@@ -19,6 +20,7 @@ OPENAI_PATHS: Final = (
     "/v1/audio/",
     "/v1/moderations/",
 )
+WEBHOOK_PATHS: Final = "/triggers/"
 _OPENAI_CODES: Final = {
     "unauthorized": "invalid_api_key",
     "too_many_requests": "rate_limit_exceeded",
@@ -41,6 +43,14 @@ def openai(error: DomainError) -> dict[str, Any]:
     return {"error": {"message": error.message, "type": kind, "param": error.params, "code": _OPENAI_CODES.get(code, code)}}
 
 
+def webhook(error: DomainError) -> dict[str, Any]:
+    """``{"error": "Bad Request", "message": ...}``."""
+    return {"error": HTTPStatus(status_of(error)).phrase, "message": error.message}
+
+
 def for_path(path: str) -> Shape:
     """The shape of errors where no view was reached."""
-    return openai if f"{path.rstrip('/')}/".startswith(OPENAI_PATHS) else envelope
+    whole = f"{path.rstrip('/')}/"
+    if whole.startswith(WEBHOOK_PATHS):
+        return webhook
+    return openai if whole.startswith(OPENAI_PATHS) else envelope

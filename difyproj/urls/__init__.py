@@ -11,6 +11,7 @@ from drf_spectacular.views import SpectacularRedocView, SpectacularSwaggerView
 from accounts.api.signin import urls as accounts_signin
 from apps.api.signed_files import SignedFile
 from difyproj.tiers.docs import CONSOLE, SERVICE, WEB, ServiceIndex, TierSchema
+from workflows.api import webhooks
 
 from . import console, service, web
 
@@ -37,4 +38,5 @@ urlpatterns = [
     path("api/", include(web)),
     path("files/<str:file_id>/file-preview", SignedFile.as_view({"get": "retrieve"})),
     path("files/<str:file_id>/image-preview", SignedFile.as_view({"get": "picture"})),
+    path("triggers/", include(webhooks.routes)),
 ]

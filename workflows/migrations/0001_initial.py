@@ -212,6 +212,12 @@ class Migration(migrations.Migration):
                 ("enabled", models.BooleanField(default=True)),
                 ("configuration", models.JSONField(blank=True, default=dict)),
                 ("next_at", models.DateTimeField(blank=True, null=True)),
+                (
+                    "pending_at",
+                    models.DateTimeField(
+                        blank=True, help_text="The tick whose run is not known to have begun yet.", null=True
+                    ),
+                ),
                 ("last_at", models.DateTimeField(blank=True, help_text="When it last fired.", null=True)),
                 ("last_run_id", models.UUIDField(blank=True, null=True)),
                 ("last_error", models.TextField(blank=True, default="")),
@@ -235,7 +241,12 @@ class Migration(migrations.Migration):
                 "indexes": [
                     models.Index(
                         condition=models.Q(("enabled", True), ("kind", "schedule")), fields=["next_at"], name="trigger_due"
-                    )
+                    ),
+                    models.Index(
+                        condition=models.Q(("enabled", True), ("kind", "schedule"), ("pending_at__isnull", False)),
+                        fields=["last_at"],
+                        name="trigger_pending",
+                    ),
                 ],
                 "constraints": [models.UniqueConstraint(fields=("app", "node_id"), name="trigger_once")],
             },

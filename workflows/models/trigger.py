@@ -19,6 +19,7 @@ class TriggerKind(models.TextChoices):
 
 
 TICKING = Q(kind=TriggerKind.SCHEDULE, enabled=True)
+UNFINISHED = Q(kind=TriggerKind.SCHEDULE, enabled=True, pending_at__isnull=False)
 
 
 class TriggerQuerySet(TenantQuerySet["Trigger"]):
@@ -31,7 +32,8 @@ class TriggerQuerySet(TenantQuerySet["Trigger"]):
 class Trigger(models.Model):
     """One per trigger node of the published graph; ``configuration`` is that node's data.
 
-    A webhook's ``token`` is its address. ``sealed`` holds the key that signs its calls, encrypted with the tenant's data key.
+    A webhook's ``token`` is its address. ``sealed`` holds the key that signs its calls, encrypted with the tenant's data key;
+    where it is empty, calls need no signature.
     """
 
     id = models.UUIDField(primary_key=True, default=ids.new_id, editable=False)
@@ -45,6 +47,7 @@ class Trigger(models.Model):
     enabled = models.BooleanField(default=True)
     configuration = models.JSONField(default=dict, blank=True)
     next_at = models.DateTimeField(null=True, blank=True)
+    pending_at = models.DateTimeField(null=True, blank=True, help_text="The tick whose run is not known to have begun yet.")
     last_at = models.DateTimeField(null=True, blank=True, help_text="When it last fired.")
     last_run_id = models.UUIDField(null=True, blank=True)
     last_error = models.TextField(blank=True, default="")
@@ -56,7 +59,10 @@ class Trigger(models.Model):
     class Meta:
         ordering = ("created_at", "id")
         constraints = [models.UniqueConstraint(fields=["app", "node_id"], name="trigger_once")]
-        indexes = [models.Index(fields=["next_at"], condition=TICKING, name="trigger_due")]
+        indexes = [
+            models.Index(fields=["next_at"], condition=TICKING, name="trigger_due"),
+            models.Index(fields=["last_at"], condition=UNFINISHED, name="trigger_pending"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.kind} {self.node_id}"

@@ -11,7 +11,7 @@ import msgspec
 
 from difyproj.kernel import jsonio
 from difyproj.kernel.decoding import decoded
-from difyproj.kernel.errors import InvalidParam, MethodNotAllowed
+from difyproj.kernel.errors import InvalidParam
 from workflows.engine import template
 from workflows.engine.kinds import NUMBERS, TEXTS, fits, is_array
 from workflows.engine.node import Done, Node, NodeContext, NodeStream
@@ -75,10 +75,9 @@ class Received:
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """What the caller is told at once; the run goes on."""
+    """What the caller is told at once, in JSON; the run goes on."""
 
     status: int
-    content_type: str
     body: str
 
 
@@ -95,10 +94,10 @@ class TriggerWebhookNode(Node[TriggerWebhookData]):
 def inputs(data: TriggerWebhookData, received: Received) -> dict[str, Any]:
     """The inputs of the run that the request begins: each declared name, null where it is missing, and RAW, all there was.
 
-    Raises MethodNotAllowed, and InvalidParam naming what is missing or wrong.
+    Raises InvalidParam naming what is missing or wrong.
     """
     if received.method.upper() != data.method.upper():
-        raise MethodNotAllowed(f"This webhook is called by {data.method.upper()}.")
+        raise InvalidParam(f"This webhook is called by {data.method.upper()}.", params="method")
     headers = {name.lower(): value for name, value in received.headers}
     query = dict(received.query)
     kind = _kind(data, received, headers.get("content-type", ""))
@@ -117,17 +116,17 @@ def inputs(data: TriggerWebhookData, received: Received) -> dict[str, Any]:
 
 
 def response(data: TriggerWebhookData, node_id: str, given: Mapping[str, Any]) -> Response:
-    """The configured answer, its text filled with the run's inputs ``given``; JSON where it is some."""
-    status = data.status_code if data.status_code is not None and 200 <= data.status_code <= 599 else 200
+    """The configured answer, its text filled with the run's inputs ``given``; what is no JSON is told in some."""
+    status = data.status_code if data.status_code is not None and 200 <= data.status_code <= 399 else 200
     text = data.response_body or ""
     if not text.strip():
-        return Response(status, JSON, jsonio.dumps_text(_SUCCESS))
+        return Response(status, jsonio.dumps_text(_SUCCESS))
     filled = template.parse(text).render(VariablePool({node_id: given}))
     try:
         jsonio.loads(filled)
     except ValueError:
-        return Response(status, f"{TEXT}; charset=utf-8", filled)
-    return Response(status, JSON, filled)
+        filled = jsonio.dumps_text({"message": filled})
+    return Response(status, filled)
 
 
 def _kind(data: TriggerWebhookData, received: Received, stated: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets as random_secrets
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
@@ -16,6 +16,7 @@ from difyproj.kernel import clock, ids
 from difyproj.kernel.errors import InvalidParam, NotFound
 from difyproj.kernel.principal import Principal
 from workflows.models import Trigger, TriggerKind, Workflow
+from workflows.models.trigger import UNFINISHED
 from workflows.nodes.trigger_schedule import TriggerScheduleData, next_after
 
 from . import sealing
@@ -25,6 +26,8 @@ KINDS: Final[Mapping[str, TriggerKind]] = {
     "trigger-schedule": TriggerKind.SCHEDULE,
 }
 LONGEST_ERROR: Final = 2_000
+# So long may a claimed tick wait for its run before another process looks after it.
+PATIENCE: Final = timedelta(seconds=30)
 
 
 class TriggerNotFound(NotFound):
@@ -84,17 +87,23 @@ def by_token(token: str) -> Trigger:
 
 
 def signing_key(trigger: Trigger) -> str:
-    """The key that signs calls of a webhook. Only for checking them, and for whoever may set the trigger up."""
+    """The key that signs calls of a webhook, empty where they need no signature. Only for checking them."""
     return str(sealing.unseal(trigger) or "")
 
 
 @transaction.atomic
 def renew_signing_key(trigger: Trigger) -> str:
-    """A new key; what is signed with the old one is refused from now on."""
+    """A new key: from now on calls without its signature are refused. It is told here, and never again."""
     made = random_secrets.token_urlsafe(32)
     trigger.sealed = sealing.seal(trigger, made, key=sealing.key_of(trigger.tenant_id))
     trigger.save(update_fields=["sealed", "updated_at"])
     return made
+
+
+def drop_signing_key(trigger: Trigger) -> None:
+    """Calls need no signature any more."""
+    trigger.sealed = b""
+    trigger.save(update_fields=["sealed", "updated_at"])
 
 
 @transaction.atomic
@@ -107,13 +116,22 @@ def set_enabled(trigger: Trigger, *, enabled: bool) -> Trigger:
 
 
 def claim_due(*, now: datetime | None = None, limit: int = 100) -> list[Trigger]:
-    """Schedules whose time has come, each tick for one caller only, however many ask.
+    """Schedules whose time has come, each tick for one caller only, however many ask; ``pending_at`` is the tick.
 
-    Ticks that were missed while nobody asked fire once, together. ``next_at`` of what is returned is the tick itself.
+    Ticks that were missed while nobody asked fire once, together. A tick that nobody has settled comes again after a while:
+    who claimed it has no room for its run, or is gone.
     """
     moment = now or clock.now()
-    rows = Trigger.objects.ticking().filter(next_at__lte=moment, app__status=AppStatus.NORMAL).select_related("app", "tenant")
-    return [row for row in rows.order_by("next_at")[:limit] if _claim(row, moment)]
+    open_apps = Trigger.objects.ticking().filter(app__status=AppStatus.NORMAL).select_related("app", "tenant")
+    due = list(open_apps.filter(next_at__lte=moment).order_by("next_at")[:limit])
+    left = open_apps.filter(UNFINISHED, last_at__lte=moment - PATIENCE).order_by("last_at")[:limit]
+    again = [row for row in left if row.pk not in {one.pk for one in due}]
+    return [row for row in due if _claim(row, moment)] + [row for row in again if _claim_again(row, moment)]
+
+
+def settle(trigger: Trigger) -> None:
+    """The tick that was claimed has its run, or will have none."""
+    Trigger.objects.filter(pk=trigger.pk, pending_at=trigger.pending_at).update(pending_at=None)
 
 
 def note_run(trigger: Trigger, *, run_id: UUID | None, error: str = "") -> None:
@@ -124,7 +142,13 @@ def note_run(trigger: Trigger, *, run_id: UUID | None, error: str = "") -> None:
 
 def _claim(row: Trigger, moment: datetime) -> bool:
     waiting = Trigger.objects.ticking().filter(pk=row.pk, next_at=row.next_at)
-    return waiting.update(next_at=_following(row, moment), last_at=moment) == 1
+    row.pending_at = row.next_at
+    return waiting.update(next_at=_following(row, moment), pending_at=row.next_at, last_at=moment) == 1
+
+
+def _claim_again(row: Trigger, moment: datetime) -> bool:
+    waiting = Trigger.objects.ticking().filter(pk=row.pk, pending_at=row.pending_at, last_at=row.last_at)
+    return waiting.update(last_at=moment) == 1
 
 
 def _nodes(graph: Mapping[str, Any]) -> list[Mapping[str, Any]]:
@@ -146,7 +170,6 @@ def _follow(app: App, row: Trigger | None, node: Mapping[str, Any]) -> Trigger:
         row = Trigger(tenant=app.tenant, app=app, node_id=str(node["id"]), kind=kind)
         if kind is TriggerKind.WEBHOOK:
             row.token = random_secrets.token_urlsafe(24)
-            row.sealed = sealing.seal(row, random_secrets.token_urlsafe(32), key=sealing.key_of(app.tenant_id))
     elif (row.title, row.configuration) == (title, data):
         return row
     row.title, row.configuration = title, dict(data)

@@ -48,10 +48,11 @@ def test_a_new_trigger_node_gets_an_address_of_its_own(alice: Person) -> None:
 def test_an_address_outlives_every_publication(alice: Person) -> None:
     app = graph_app(alice)
     (before,) = follow(app, hook=HOOK)
+    triggers.renew_signing_key(before)
     (after,) = follow(app, hook={**HOOK, "method": "get"})
     kept = triggers.of_node(app, "hook")
     assert (kept.pk, kept.token, kept.configuration["method"]) == (before.pk, before.token, "get")
-    assert triggers.signing_key(kept) == triggers.signing_key(before)
+    assert triggers.signing_key(kept) == triggers.signing_key(before) != ""
     entries = AuditEntry.objects.count()
     follow(app, hook={**HOOK, "method": "get"})
     assert AuditEntry.objects.count() == entries
@@ -85,7 +86,8 @@ def test_what_is_switched_off_or_removed_answers_nobody(alice: Person) -> None:
 
 def test_a_signing_key_is_sealed_and_can_be_renewed(alice: Person) -> None:
     row = hooked(alice)
-    key = triggers.signing_key(row)
+    assert triggers.signing_key(row) == ""
+    key = triggers.renew_signing_key(row)
     assert len(key) >= 40
     assert key not in str(Trigger.objects.filter(pk=row.pk).values().get())
     data_keys.renew(alice.tenant.pk)
@@ -94,6 +96,8 @@ def test_a_signing_key_is_sealed_and_can_be_renewed(alice: Person) -> None:
     assert renewed != key
     assert triggers.signing_key(triggers.of_node(row.app, "hook")) == renewed
     assert not [secret for secret in (key, renewed, str(row.token)) if secret in told()]
+    triggers.drop_signing_key(row)
+    assert triggers.signing_key(triggers.of_node(row.app, "hook")) == ""
 
 
 def told() -> str:
@@ -163,11 +167,24 @@ def test_what_is_not_due_or_switched_off_or_removed_is_not_claimed(alice: Person
 def test_a_schedule_ticks_on_after_each_claim(alice: Person) -> None:
     row = due(alice, ago=3 * 24 * 3600)
     (fired,) = triggers.claim_due()
-    assert fired.next_at is not None and fired.next_at < clock.now() - timedelta(days=2)
+    assert fired.pending_at is not None and fired.pending_at < clock.now() - timedelta(days=2)
     kept = triggers.of_node(row.app, "tick")
+    assert kept.pending_at == fired.pending_at
     assert kept.next_at is not None
     assert timedelta(0) < kept.next_at - clock.now() <= timedelta(minutes=5)
     assert (kept.next_at.minute % 5, kept.next_at.second) == (0, 0)
+
+
+def test_a_tick_that_nobody_settled_comes_again_after_a_while(alice: Person) -> None:
+    due(alice)
+    (first,) = triggers.claim_due()
+    Trigger.objects.update(next_at=clock.now() + timedelta(hours=1))
+    soon, later = clock.now() + timedelta(seconds=20), clock.now() + timedelta(seconds=31)
+    assert triggers.claim_due(now=soon) == []
+    (again,) = triggers.claim_due(now=later)
+    assert (again.pk, again.pending_at) == (first.pk, first.pending_at)
+    triggers.settle(again)
+    assert triggers.claim_due(now=later + timedelta(seconds=31)) == []
 
 
 def test_a_schedule_that_is_switched_on_again_goes_on_with_its_next_tick(alice: Person) -> None:

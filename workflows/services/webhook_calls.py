@@ -1,0 +1,83 @@
+"""Calls of webhooks: what the node asks of them, and their signatures, each of which is good for one call."""
+
+from __future__ import annotations
+
+import hmac
+from typing import Final
+
+import msgspec
+from django.conf import settings
+from django.db import IntegrityError, transaction
+
+from difyproj.infra.models import IdempotencyKey
+from difyproj.kernel import clock
+from difyproj.kernel.errors import AppUnavailable, Conflict, Unauthorized
+from workflows.models import Trigger
+from workflows.nodes.trigger_webhook import TriggerWebhookData
+
+from . import triggers
+
+SCHEME: Final = "sha256="
+LONGEST_TIMESTAMP: Final = 15
+
+
+class SignatureRefused(Unauthorized):
+    """Missing, wrong or too old: the caller learns which."""
+
+
+class SignatureReplayed(Conflict):
+    default_message = "A call with this signature was taken already."
+
+
+def data_of(trigger: Trigger) -> TriggerWebhookData:
+    """What the published node asks of a call. Raises AppUnavailable."""
+    try:
+        return msgspec.convert(trigger.configuration, TriggerWebhookData, strict=False)
+    except msgspec.ValidationError as error:
+        raise AppUnavailable(f"App unavailable, its webhook is broken: {error}") from error
+
+
+def signature(key: str, timestamp: str, body: bytes) -> str:
+    """As a caller writes it: of the time in epoch seconds, a dot and the body."""
+    return SCHEME + hmac.digest(key.encode(), timestamp.encode() + b"." + body, "sha256").hex()
+
+
+def take(trigger: Trigger, *, signed: str, timestamp: str, body: bytes) -> str:
+    """Check the signature of a call and remember it; it is given back, empty where the webhook demands none.
+
+    Raises SignatureRefused, and SignatureReplayed for one that was remembered before, by whichever process.
+    """
+    key = triggers.signing_key(trigger)
+    if not key:
+        return ""
+    if not signed or not timestamp:
+        raise SignatureRefused("The call needs X-Signature and X-Timestamp.")
+    expected = signature(key, timestamp, body)
+    if not hmac.compare_digest(expected.encode(), signed.strip().encode()):
+        raise SignatureRefused("The signature is wrong.")
+    if not _is_recent(timestamp):
+        raise SignatureRefused("The time of the signature is too far from now.")
+    try:
+        with transaction.atomic():
+            IdempotencyKey.objects.create(
+                tenant_id=trigger.tenant_id, scope=_scope(trigger), key=expected, request_hash="", state="done"
+            )
+    except IntegrityError:
+        raise SignatureReplayed from None
+    return expected
+
+
+def give_back(trigger: Trigger, taken: str) -> None:
+    """The call began nothing: it may come again with the same signature."""
+    if taken:
+        IdempotencyKey.objects.filter(scope=_scope(trigger), key=taken).delete()
+
+
+def _is_recent(timestamp: str) -> bool:
+    if not (timestamp.isascii() and timestamp.isdigit() and len(timestamp) <= LONGEST_TIMESTAMP):
+        return False
+    return abs(clock.now().timestamp() - int(timestamp)) <= settings.WEBHOOK_SIGNATURE_SECONDS
+
+
+def _scope(trigger: Trigger) -> str:
+    return f"webhook {trigger.pk}"
