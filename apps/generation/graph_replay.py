@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from uuid import UUID
 
 import msgspec
+from django.db.models import Q
 
 from apps.models import Message, Run, RunStatus
 from workflows.engine import events
@@ -61,7 +62,8 @@ def _text(kept: Sequence[Numbered], end_id: int) -> str:
 
 def _kept(run_id: UUID, after: int, before: int) -> list[Numbered]:
     found: list[Numbered] = []
-    for row in NodeExecution.objects.filter(run_id=run_id).order_by():
+    began, ended = Q(started_event_id__gt=after, started_event_id__lt=before), Q(finished_event_id__gt=after)
+    for row in NodeExecution.objects.filter(began | (ended & Q(finished_event_id__lt=before)), run_id=run_id).order_by():
         if after < row.started_event_id < before:
             found.append((row.started_event_id, graph_rows.started_event(row)))
         if row.finished_event_id is not None and after < row.finished_event_id < before:

@@ -115,7 +115,7 @@ def _begin(run_id: UUID, *, next_id: int, after_crash: bool) -> bool:
         return _give_up(run_id, InternalError())
     assert plan.graph is not None
     get_slots().take(pump.slot_key(run.app_id), 0, str(run_id))
-    ledger = Ledger(run.process_id, plan.graph, open_nodes=_open_nodes(run_id))
+    ledger = Ledger(run.process_id, plan.graph, newest=run.last_event_id, open_nodes=_open_nodes(run_id))
     reply = reply_of_row(run)
     live_run = LiveRun(reply, plan.state, run.reserved_event_id, next_event_id=next_id, ledger=ledger)
     loop.call(pump.start, live_run, plan, [_withdrawal(plan, plan.graph)] if after_crash else [])
@@ -154,4 +154,4 @@ def _end(run: Run, status: str, error: DomainError | None) -> None:
         end = RunFailed(code=error.code, status=error.status, message=error.message, **told)
     ending = Ending(end, answer, moment, then=lambda: None)
     next_id = max(run.reserved_event_id, run.last_event_id) + 2
-    graph_rows.save([Portion(reply_of_row(run), run.process_id, (), 0, next_id, ending, next_id, is_cut_off=True)])
+    graph_rows.save([Portion(reply_of_row(run), run.process_id, (), 0, ending, next_id, is_cut_off=True)])

@@ -30,7 +30,7 @@ from .ledger import Ending, Numbered, Portion
 from .recorder import STATUS, message_outcome
 
 CONVERSATION: Final = "conversation"
-_FENCE: Final = "UPDATE apps_run SET last_event_id = %s, reserved_event_id = %s WHERE id = %s AND status = 'running' AND "
+_FENCE: Final = "UPDATE apps_run SET last_event_id = %s WHERE id = %s AND status = 'running' AND "
 
 
 def save(portions: Sequence[Portion]) -> list[bool]:
@@ -73,7 +73,7 @@ def _fence(portions: Sequence[Portion]) -> int:
     with connection.cursor() as cursor:
         for owner in {portion.owner for portion in portions}:
             own = [portion for portion in portions if portion.owner == owner]
-            rows = [(_last(one), one.reserved_event_id, key.get_db_prep_value(one.reply.run_id, connection)) for one in own]
+            rows = [(_last(one), key.get_db_prep_value(one.reply.run_id, connection)) for one in own]
             if owner is None:
                 cursor.executemany(_FENCE + "process_id IS NULL", rows)
             else:

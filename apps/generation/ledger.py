@@ -49,7 +49,6 @@ class Portion:
     owner: UUID | None
     boundaries: Sequence[Numbered]
     last_event_id: int
-    reserved_event_id: int
     ending: Ending | None = None
     ending_id: int = 0
     is_cut_off: bool = False
@@ -57,15 +56,16 @@ class Portion:
 
 @dataclass(slots=True, eq=False)
 class Ledger:
-    """``queue`` holds what was not shown yet, ``under_way`` how much of it is being kept. ``asked`` holds what waits for a
-    person, by execution; ``open_nodes`` counts nodes that began and did not end. ``lost`` says that another process has the run
-    now, ``broken`` that something of it could not be kept.
+    """``queue`` holds what was not shown yet, ``under_way`` how much of it is being kept, ``newest`` the last boundary of that.
+    ``asked`` holds what waits for a person, by execution; ``open_nodes`` counts nodes that began and did not end. ``lost`` says
+    that another process has the run now, ``broken`` that something of it could not be kept.
     """
 
     owner: UUID | None
     facts: GraphFacts
     queue: list[Numbered] = field(default_factory=list)
     under_way: int = 0
+    newest: int = 0
     open_nodes: int = 0
     ending: Ending | None = None
     asked: dict[str, HumanInputRequired] = field(default_factory=dict)
@@ -88,12 +88,12 @@ class Ledger:
         """Everything that waits now."""
         self.under_way = len(self.queue)
         boundaries = [entry for entry in self.queue if type(entry[1]) in _BOUNDARIES]
+        self.newest = boundaries[-1][0] if boundaries else self.newest
         return Portion(
             run.reply,
             self.owner,
             boundaries,
-            boundaries[-1][0] if boundaries else 0,
-            run.reserved_event_id,
+            self.newest,
             self.ending,
             run.next_event_id,
             is_cut_off=self.open_nodes > 0,
