@@ -172,6 +172,7 @@ def test_entities_reach_no_file(name: str, part: str, content: str) -> None:
         ("spaces.vtt", b"WEBVTT\n\n" + b"<v " * 200_000),
         ("times.vtt", b"0:" * 500_000),
         ("slashes.properties", b"\\" * 1_000_001),
+        ("lines.properties", b"a\\\n" * 400_000),
         ("heads.eml", b"Subject: x\n" * 50_000 + b"\n"),
         ("parts.eml", b"Content-Type: multipart/mixed; boundary=a\n\n" + b"--a\n" * 50_000),
         ("meta.html", b"<meta " * 100_000),

@@ -14,7 +14,7 @@ from cronsim import CronSim, CronSimError
 from difyproj.kernel.errors import InvalidParam
 from workflows.engine.node import Done, Node, NodeContext, NodeStream
 
-_TIME: Final = re.compile(r"\s*(\d{1,2}):(\d{2})\s*([AaPp][Mm])?\s*")
+_TIME: Final = re.compile(r"(\d{1,2}):(\d{2}) {0,3}([AaPp][Mm])?")
 _WEEKDAYS: Final = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")
 _NAMED: Final[Mapping[str, str]] = {
     "@hourly": "0 * * * *",
@@ -100,7 +100,7 @@ def _zone(name: str) -> ZoneInfo:
 
 def _time(text: str) -> tuple[int, int]:
     """Hour and minute of ``9:00 AM`` or ``21:00``."""
-    match = _TIME.fullmatch(text)
+    match = _TIME.fullmatch(text.strip())
     if match is None:
         raise InvalidParam(f"{text[:_LONGEST]!r} is no time like 9:00 AM.", params="visual_config.time")
     hour, minute, half = int(match[1]), int(match[2]), (match[3] or "").lower()

@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
-from typing import Final
-
-_BREAKS: Final = re.compile(r"\s*[\r\n]+\s*")
 
 
 def markdown(rows: Sequence[Sequence[str]]) -> str:
@@ -22,7 +18,7 @@ def markdown(rows: Sequence[Sequence[str]]) -> str:
 
 
 def _cell(text: str) -> str:
-    return _BREAKS.sub(" ", text.strip()).replace("|", "\\|")
+    return " ".join(filter(None, map(str.strip, text.splitlines()))).replace("|", "\\|")
 
 
 def _line(cells: Sequence[str]) -> str:

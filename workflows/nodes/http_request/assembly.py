@@ -23,7 +23,6 @@ Pair = tuple[str, str]
 _DEFAULT: Final = Timeouts(connect=10.0, read=600.0, write=600.0)
 _LONGEST: Final = Timeouts(connect=300.0, read=1200.0, write=1200.0)
 _ENVIRONMENT: Final = "env"
-_BREAKS: Final = re.compile(r"\s*[\r\n]+\s*")
 _ORIGIN_END: Final = re.compile(r"[/?#]")
 _CREDENTIAL_NAME: Final = re.compile(
     r"auth(?!or\b)|cookie|credential|(?<!idempotency-)key\b|apikey|password|passwd|secret|signature|token", re.IGNORECASE
@@ -88,7 +87,7 @@ def _lines(stated: str, pool: VariablePool) -> list[Pair]:
 
 
 def _one_line(text: str) -> str:
-    return _BREAKS.sub(" ", text.strip())
+    return " ".join(filter(None, map(str.strip, text.splitlines())))
 
 
 def _credential(data: HttpRequestData, pool: VariablePool) -> Mapping[str, str]:

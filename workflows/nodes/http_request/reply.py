@@ -16,7 +16,7 @@ from difyproj.kernel.errors import InvalidParam
 from workflows.engine.ports import HttpAnswer, HttpCall, StoragePort
 
 TEXT_LIMIT: Final = 1024 * 1024
-_TEXTUAL: Final = re.compile(r"text/|.*(json|xml|javascript|ecmascript|form|yaml|graphql)")
+_TEXTUAL: Final = ("json", "xml", "javascript", "ecmascript", "form-urlencoded", "yaml", "graphql")
 _MEDIA: Final = ("image/", "audio/", "video/", "font/")
 _SAMPLE: Final = 1024
 _BEGINNINGS: Final = ("{", "[", "<")
@@ -43,7 +43,7 @@ def is_file(headers: Mapping[str, str], body: bytes) -> bool:
     if disposition.get_content_disposition() == "attachment" or disposition.get_filename():
         return True
     kind = headers.get("content-type", "").partition(";")[0].strip().lower()
-    if not kind or _TEXTUAL.match(kind):
+    if not kind or kind.startswith("text/") or any(word in kind for word in _TEXTUAL):
         return False
     return kind.startswith(_MEDIA) or (kind.startswith("application/") and not _looks_like_text(body))
 

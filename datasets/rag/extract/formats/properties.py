@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from typing import Final
 
 from datasets.rag.extract.base import Extracted
 from datasets.rag.extract.plain import text_of
 
-_PAIR: Final = re.compile(r"((?:\\.|[^\\=:\s])+)\s*[=:\s]\s*(.*)")
 _ESCAPE: Final = re.compile(r"\\(u[0-9a-fA-F]{4}|.)")
+_SEPARATORS: Final = "=: \t\f"
 _KNOWN: Final = {"t": "\t", "n": "\n", "r": "\r", "f": "\f"}
 
 
@@ -17,26 +18,33 @@ def extract(data: bytes) -> Extracted:
     return Extracted("\n".join(_line(line) for line in _logical_lines(text_of(data))).strip())
 
 
-def _logical_lines(text: str) -> list[str]:
+def _logical_lines(text: str) -> Iterator[str]:
     """Lines; one that ends in a backslash goes on in the next."""
-    lines: list[str] = []
-    goes_on = False
+    pieces: list[str] = []
     for raw in text.split("\n"):
         line = raw.lstrip()
-        if goes_on:
-            lines[-1] += line
-        else:
-            lines.append(line)
-        is_comment = lines[-1].startswith(("#", "!"))
+        is_comment = not pieces and line.startswith(("#", "!"))
         goes_on = not is_comment and (len(line) - len(line.rstrip("\\"))) % 2 == 1
-        if goes_on:
-            lines[-1] = lines[-1][:-1]
-    return lines
+        pieces.append(line[:-1] if goes_on else line)
+        if not goes_on:
+            yield "".join(pieces)
+            pieces = []
+    if pieces:
+        yield "".join(pieces)
 
 
 def _line(line: str) -> str:
-    match = None if line.startswith(("#", "!")) else _PAIR.fullmatch(line)
-    return f"{_plain(match[1])}: {_plain(match[2])}" if match else line.rstrip()
+    name, value = ("", "") if line.startswith(("#", "!")) else _pair(line)
+    return f"{_plain(name)}: {_plain(value)}" if value else line.rstrip()
+
+
+def _pair(line: str) -> tuple[str, str]:
+    """What stands before the first separator that no backslash hides, and what behind it."""
+    at = 0
+    while at < len(line) and line[at] not in _SEPARATORS:
+        at += 2 if line[at] == "\\" else 1
+    value = line[at:].lstrip()
+    return line[:at], value[1:].lstrip() if value[:1] in ("=", ":") else value
 
 
 def _plain(text: str) -> str:

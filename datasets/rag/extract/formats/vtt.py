@@ -9,7 +9,7 @@ from typing import Final
 from datasets.rag.extract.base import Extracted
 from datasets.rag.extract.plain import text_of
 
-_TIMES: Final = re.compile(r"(?:\d+:)?\d{1,2}:\d{2}[.,]\d{3}\s+-->")
+_TIMES: Final = re.compile(r"(?:\d{1,4}:)?\d{1,2}:\d{2}[.,]\d{3}[ \t]{1,9}-->")
 _VOICE: Final = re.compile(r"<v(?:\.[^ >]{0,100})?\s+([^>]{1,200})>")
 _TAG: Final = re.compile(r"<[^>]{0,200}>")
 _NOT_CUES: Final = ("NOTE", "STYLE", "REGION", "WEBVTT")
