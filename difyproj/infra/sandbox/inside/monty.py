@@ -41,7 +41,7 @@ def answer(pool: monty.Monty, asked: dict[str, Any], seconds: float, memory: int
         "max_recursion_depth": RECURSION,
     }
     printed = monty.CollectString(PRINT_BYTES)
-    modules = {"requests": requests.module} if asked.get("requests") else {}
+    modules = {"requests": requests.module if asked.get("requests") else requests.refusing}
     try:
         with pool.checkout(limits=bounds, external_modules=modules) as session:
             session.feed_run(PRELUDE)

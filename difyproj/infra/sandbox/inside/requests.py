@@ -18,6 +18,7 @@ METHODS: Final = ("get", "post", "put", "patch", "delete", "head", "options")
 # Code that names them in an ``except`` gets that far only when something went wrong.
 ERRORS: Final = ("RequestException", "HTTPError", "ConnectionError", "Timeout", "JSONDecodeError")
 ALLOWED: Final = frozenset({"params", "data", "json", "headers", "auth", "timeout", "verify", "allow_redirects"})
+Request = Callable[..., monty.ClassInstance]
 SHOWN: Final = ("status_code", "ok", "reason", "url", "headers", "text", "content", "encoding")
 
 
@@ -45,21 +46,40 @@ class Response:
 
 def module() -> monty.ExternalModule:
     """What ``import requests`` gives."""
+    return _module(request)
+
+
+def refusing() -> monty.ExternalModule:
+    """What it gives where the operator allows no requests: much code imports the name and never uses it."""
+    return _module(refuse)
+
+
+def _module(request: Request) -> monty.ExternalModule:
     errors = dict.fromkeys(ERRORS, "an error")
     functions = {name: partial(request, name) for name in METHODS}
     exceptions = monty.ExternalModule(errors)
-    return monty.ExternalModule({"request": request, "Session": session, "exceptions": exceptions, **errors, **functions})
+    return monty.ExternalModule(
+        {"request": request, "Session": partial(session, request), "exceptions": exceptions, **errors, **functions}
+    )
 
 
 class Session:
     """Requests one after the other; nothing is kept between them."""
 
-    def __getattr__(self, name: str) -> Callable[..., monty.ClassInstance]:
-        return partial(request, name)
+    def __init__(self, request: Request) -> None:
+        self._request = request
+
+    def __getattr__(self, name: str) -> Request:
+        return partial(self._request, name)
 
 
-def session() -> monty.ClassInstance:
-    return monty.ClassInstance(Session(), allowed_methods=METHODS)
+def session(request: Request) -> monty.ClassInstance:
+    return monty.ClassInstance(Session(request), allowed_methods=METHODS)
+
+
+def refuse(*_: Any, **__: Any) -> monty.ClassInstance:
+    """Raises OSError, whatever is asked."""
+    raise OSError("Code may not make requests on this server.")
 
 
 def request(method: str, url: str, *values: Any, **options: Any) -> monty.ClassInstance:
