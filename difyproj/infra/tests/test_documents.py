@@ -135,18 +135,19 @@ def confined(code: str) -> subprocess.CompletedProcess[bytes]:
         "x = [open('/dev/null') for _ in range(100)]",
         "import socket; socket.socket()",
         "import os; os.kill(os.getppid(), 0)",
-        "import tempfile; f = tempfile.TemporaryFile(); f.write(b'x'); f.flush()",
+        "f = open('FOLDER/written', 'w'); f.write('x'); f.flush()",
         "while True: bytearray(10)",
     ],
 )
-def test_the_process_has_no_more_than_it_needs(code: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_process_has_no_more_than_it_needs(code: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     if code.startswith("while"):
         short = documents.START.replace(
             "extraction_process.{call}", "extraction_process.CPU_SECONDS = 1; extraction_process.{call}"
         )
         monkeypatch.setattr(documents, "START", short)
     assert confined("x = 1").returncode == 0
-    assert confined(code).returncode != 0
+    assert confined(code.replace("FOLDER", str(tmp_path))).returncode != 0
+    assert not any(file.stat().st_size for file in tmp_path.iterdir())
 
 
 def test_the_process_knows_no_framework_and_no_setting() -> None:
