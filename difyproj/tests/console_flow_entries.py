@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from difyproj.testing.flows import ECHO
 
-from .console_entries import Table
+from .console_entries import OWN, Table
 from .sweeping import Entry
 
 FLOW = {"app_id": "{flow_app_id}"}
@@ -46,6 +46,16 @@ FLOWS: Table = {
     ("get", "/workflows/draft/nodes/{node_id}/last-run"): Entry(ids=FLOW),
     ("post", "/workflows/draft/human-input/nodes/{node_id}/form/preview"): Entry(WORDS, ids=ASK),
     ("post", "/advanced-chat/workflows/draft/human-input/nodes/{node_id}/form/preview"): Entry(WORDS, ids=ASK),
+    ("post", "/workflows/draft/iteration/nodes/{node_id}/run"): Entry(WORDS, ids=ASK, status=404),
+    ("post", "/workflows/draft/loop/nodes/{node_id}/run"): Entry(WORDS, ids=ASK, status=404),
+    ("post", "/advanced-chat/workflows/draft/iteration/nodes/{node_id}/run"): Entry(WORDS, ids=ASK, status=404),
+    ("post", "/advanced-chat/workflows/draft/loop/nodes/{node_id}/run"): Entry(WORDS, ids=ASK, status=404),
+    ("get", "/workflows/draft/variables"): Entry(ids=FLOW),
+    ("get", "/workflows/draft/nodes/{node_id}/variables"): Entry(ids=FLOW),
+    ("get", "/workflows/draft/system-variables"): Entry(ids=FLOW),
+    ("get", "/conversation-variables"): Entry(
+        query={"conversation_id": "{chatflow_conversation_id}"}, ids=CHATFLOW, crossed=OWN
+    ),
     ("post", "/workflow-runs/tasks/{task_id}/stop"): Entry({}, ids=RUN, crossed=SAYS_SO),
     ("get", "/advanced-chat/workflow-runs"): Entry(query={"triggered_from": "app-run"}, ids=CHATFLOW),
     ("get", "/advanced-chat/workflow-runs/count"): Entry(query={"triggered_from": "app-run"}, ids=CHATFLOW),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -26,7 +26,7 @@ class RecordSource(Protocol):
 
     finished: bool
 
-    async def next(self, seconds: float | None = None) -> list[tuple[int, dict[str, Any]]]: ...
+    async def next(self, seconds: float | None = None) -> Sequence[tuple[int, dict[str, Any]]]: ...
     def poke(self) -> None: ...
     def cancel(self) -> None: ...
 

@@ -9,8 +9,8 @@ from uuid import UUID
 
 from django.db.models import Q
 
-from apps.models import Conversation
-from difyproj.infra.paging import Window, window_of
+from apps.models import App, Conversation
+from difyproj.infra.paging import Page, Window, page_of, window_of
 from difyproj.kernel import clock, ids, jsonio
 from difyproj.kernel.errors import BadRequest, InvalidParam, NotFound
 from workflows.models import ConversationVariable
@@ -83,6 +83,13 @@ def window(conversation: Conversation, *, last_id: str | None, limit: int, varia
             raise InvalidParam("last_id is not a variable of this conversation.", params="last_id")
         rows = rows.filter(Q(created_at__gt=last.created_at) | Q(created_at=last.created_at, id__gt=last.pk))
     return window_of(rows, limit=limit)
+
+
+def page(app: App, *, conversation_id: UUID | str, page: int, limit: int) -> Page[ConversationVariable]:
+    """Any conversation's of the app, for its builders; empty for one that is none."""
+    key = ids.parse(conversation_id)
+    rows = ConversationVariable.objects.for_tenant(app.tenant_id).filter(conversation__app=app)
+    return page_of(rows.filter(conversation_id=key) if key else rows.none(), page=page, limit=limit)
 
 
 def update(conversation: Conversation, variable_id: UUID | str, *, value: Any) -> ConversationVariable:

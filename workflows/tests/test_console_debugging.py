@@ -10,7 +10,7 @@ from difyproj.testing.console import TierClient, signed_in
 from difyproj.testing.flows import ASKING, ECHO, TALK, make_flow
 from difyproj.testing.served import Key, Served
 from workflows.models import HumanInputForm, NodeExecution, WorkflowRun
-from workflows.services import drafts
+from workflows.services import drafts, graphs
 
 LOUD = {**ECHO, "nodes": [ECHO["nodes"][0], {**ECHO["nodes"][1], "data": {"type": "end", "title": "Loud", "outputs": []}}]}
 
@@ -103,3 +103,52 @@ async def test_editors_see_whom_a_run_waits_for_and_answer_in_their_place(house:
     assert (await HumanInputForm.objects.aget(run_id=run_id)).submitted_by_account_id == house.cast.bob.account.pk
     assert (await bob.get(f"/workflow/{run_id}/pause-details")).json() == {"paused_at": None, "paused_nodes": []}
     assert (await eve.get(f"/form/human_input/{token}")).status == 404
+
+
+async def test_a_container_runs_alone_as_a_stream(house: Served, bob: TierClient) -> None:
+    inner = {"type": "template-transform", "title": "Shout", "template": "{{ item }}!", "isInIteration": True,
+             "iteration_id": "each", "variables": [{"variable": "item", "value_selector": ["each", "item"]}]}  # fmt: skip
+    outer = {"type": "iteration", "title": "Each", "iterator_selector": ["start", "words"], "start_node_id": "first",
+             "output_selector": ["shout", "output"], "output_type": "array[string]"}  # fmt: skip
+    nodes = [("start", {"type": "start", "title": "Start", "variables": []}), ("each", outer),
+             ("end", {"type": "end", "title": "End", "outputs": []})]  # fmt: skip
+    graph = graphs.drawn(nodes)
+    graph["nodes"] += [
+        {"id": "first", "parentId": "each", "data": {"type": "iteration-start", "title": "", "iteration_id": "each"}},
+        {"id": "shout", "parentId": "each", "data": inner},
+    ]
+    graph["edges"].append({"source": "first", "target": "shout", "sourceHandle": "source"})
+    key = await sync_to_async(make_flow)(house.cast.alice, graph)
+    place = f"{draft(key)}/iteration/nodes/each/run"
+    answer = await bob.post(place, {"inputs": {"start.words": ["a", "b"]}})
+    events = [frame.event for frame in answer.frames]
+    assert (events.count("iteration_next"), events.count("iteration_completed"), events[-1]) == (2, 1, "workflow_finished")
+    row = await NodeExecution.objects.aget(node_id="each")
+    assert (row.status, row.outputs and row.outputs["output"]) == ("succeeded", ["a!", "b!"])
+    assert (await bob.post(f"{draft(key)}/loop/nodes/each/run")).status == 404
+
+
+async def test_variables_are_those_of_the_last_run(house: Served, bob: TierClient, flow: Key) -> None:
+    assert (await bob.get(f"{draft(flow)}/variables")).json() == {"items": [], "total": 0}
+    await bob.post(f"{draft(flow)}/run", {"inputs": {"word": "hello"}})
+    found = (await bob.get(f"{draft(flow)}/variables")).json()
+    assert {tuple(one["selector"]): one["value"] for one in found["items"]} == {
+        ("start", "word"): "hello", ("end", "said"): "hello",
+    }  # fmt: skip
+    await bob.post(f"{draft(flow)}/nodes/end/run", {"inputs": {"start.word": "bye"}})
+    (one,) = (await bob.get(f"{draft(flow)}/nodes/end/variables")).json()["items"]
+    assert (one["value"], one["value_type"], one["type"]) == ("bye", "string", "node")
+    system = {one["name"]: one["value"] for one in (await bob.get(f"{draft(flow)}/system-variables")).json()["items"]}
+    assert (system["app_id"], "files" in system) == (str(flow.app.pk), True)
+
+
+async def test_what_a_chatflow_remembers_is_listed(house: Served, bob: TierClient, flow: Key) -> None:
+    mood = [{"name": "mood", "value_type": "string", "value": "good"}]
+    chat = await sync_to_async(make_flow)(house.cast.alice, TALK, "advanced-chat", conversation_variables=mood)
+    body = (await house.ask("Hi", key=chat, response_mode="blocking", auto_generate_name=False)).json()
+    talk = {"conversation_id": body["conversation_id"]}
+    page = (await bob.get(f"/apps/{chat.app.pk}/conversation-variables", **talk)).json()
+    assert (page["total"], [(one["name"], one["value"]) for one in page["data"]]) == (1, [("mood", "good")])
+    shown = await house.call("GET", f"/v1/conversations/{body['conversation_id']}/variables?user=u1", key=chat)
+    assert [one["name"] for one in shown.json()["data"]] == ["mood"]
+    assert (await bob.get(f"/apps/{flow.app.pk}/conversation-variables", **talk)).status == 404

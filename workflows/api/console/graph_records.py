@@ -110,20 +110,13 @@ class VariableList(Shape):
 
 def declared(kind: str, variables: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
     """What a graph declares, as inspectors list it."""
-    return [
-        {
-            "id": item["id"],
-            "type": kind,
-            "name": item["name"],
-            "description": item.get("description") or "",
-            "selector": item["selector"],
-            "value_type": item["value_type"],
-            "value": item["value"],
-            "edited": False,
-            "visible": True,
-            "editable": True,
-            "is_truncated": False,
-            "full_content": None,
-        }
+    told = ("id", "name", "selector", "value_type", "value")
+    return inspected(
+        {"type": kind, "description": item.get("description") or "", **{name: item[name] for name in told}}
         for item in variables
-    ]
+    )
+
+
+def inspected(variables: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    told = {"edited": False, "visible": True, "editable": True, "is_truncated": False, "full_content": None}
+    return [{**item, **told} for item in variables]

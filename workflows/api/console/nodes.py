@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from django.urls import path
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiResponse, extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -17,6 +18,7 @@ from difyproj.tiers.actions import Deferred
 from difyproj.tiers.fields import ObjectField, QueryField
 from difyproj.tiers.given_files import FilesField
 from difyproj.tiers.shapes import Fields
+from difyproj.tiers.streaming import EventStream
 from workflows.models import NodeExecution
 from workflows.services import drafts, runs
 
@@ -25,6 +27,7 @@ from . import run_records
 from .graph_view import GraphViewSet
 
 HUMAN_INPUT = "human-input"
+STREAM = {(200, "text/event-stream"): OpenApiResponse(OpenApiTypes.STR, description="The stream of a workflow's run.")}
 
 
 class NodeFields(Fields):
@@ -100,10 +103,48 @@ class HumanInput(NodeViewSet):
         return self._preview(app_id, node_id)
 
 
+class Containers(NodeViewSet):
+    """A container tried alone, looked at while it runs; it ends with its stream."""
+
+    needs = dict.fromkeys(("iterate", "iterate_in_chat", "loop", "loop_in_chat"), "app.edit")
+
+    def _run(self, app_id: str, node_id: str, kind: str) -> Deferred:
+        app = self.app(app_id)
+        if drafts.node_type(drafts.get(app), node_id) != kind:
+            raise generation.NodeNotFound
+        plan, allowed = self.plan(app, node_id), self.still_allowed()
+
+        async def stream() -> EventStream:
+            return EventStream(generation.NodeStream(plan), allowed=allowed)
+
+        return Deferred(stream)
+
+    @extend_schema(operation_id="runDraftIteration", request=NodeFields, responses=STREAM)
+    def iterate(self, request: Request, app_id: str, node_id: str) -> Deferred:
+        return self._run(app_id, node_id, "iteration")
+
+    @extend_schema(operation_id="runDraftIterationInChat", request=NodeFields, responses=STREAM)
+    def iterate_in_chat(self, request: Request, app_id: str, node_id: str) -> Deferred:
+        return self._run(app_id, node_id, "iteration")
+
+    @extend_schema(operation_id="runDraftLoop", request=NodeFields, responses=STREAM)
+    def loop(self, request: Request, app_id: str, node_id: str) -> Deferred:
+        return self._run(app_id, node_id, "loop")
+
+    @extend_schema(operation_id="runDraftLoopInChat", request=NodeFields, responses=STREAM)
+    def loop_in_chat(self, request: Request, app_id: str, node_id: str) -> Deferred:
+        return self._run(app_id, node_id, "loop")
+
+
 draft, form = "workflows/draft", "workflows/draft/human-input/nodes/<str:node_id>/form/preview"
+chats = "apps/<str:app_id>/advanced-chat"
 routes = [
     path(f"apps/<str:app_id>/{draft}/nodes/<str:node_id>/run", Nodes.as_view({"post": "create"})),
     path(f"apps/<str:app_id>/{draft}/nodes/<str:node_id>/last-run", Nodes.as_view({"get": "last"})),
     path(f"apps/<str:app_id>/{form}", HumanInput.as_view({"post": "preview"})),
-    path(f"apps/<str:app_id>/advanced-chat/{form}", HumanInput.as_view({"post": "preview_in_chat"})),
+    path(f"{chats}/{form}", HumanInput.as_view({"post": "preview_in_chat"})),
+    path(f"apps/<str:app_id>/{draft}/iteration/nodes/<str:node_id>/run", Containers.as_view({"post": "iterate"})),
+    path(f"apps/<str:app_id>/{draft}/loop/nodes/<str:node_id>/run", Containers.as_view({"post": "loop"})),
+    path(f"{chats}/{draft}/iteration/nodes/<str:node_id>/run", Containers.as_view({"post": "iterate_in_chat"})),
+    path(f"{chats}/{draft}/loop/nodes/<str:node_id>/run", Containers.as_view({"post": "loop_in_chat"})),
 ]

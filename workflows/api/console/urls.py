@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from django.urls import URLPattern
 
-from . import drafts, forms, history, logs, node_defaults, nodes, triggers
+from . import drafts, forms, history, logs, node_defaults, nodes, trigger_runs, triggers, variables
 
 urlpatterns: list[URLPattern] = [
     *node_defaults.routes,  # before those of versions: its paths look like a version's
     *triggers.routes,
+    *trigger_runs.routes,
     *nodes.routes,
     *drafts.routes,
     *forms.routes,
     *history.routes,
     *logs.routes,
+    *variables.routes,
 ]
