@@ -172,3 +172,14 @@ async def test_a_process_that_ends_just_after_a_pause_was_answered_takes_nothing
     rest = await asked.records(after=heard[-1][0])
     assert names(rest).count("workflow_started") == names(rest).count("human_input_form_filled") == 1
     assert (await Message.objects.aget(run_id=asked.run_id)).answer == "Because it rains: Hello, world!"
+
+
+async def test_a_reader_who_comes_during_the_pause_is_told_what_is_asked(house: Served) -> None:
+    asked = await ask(await approval(house), query="Go")
+    heard = await asked.records()
+    for snapshot in (True, False):
+        reader = await generation.attach(asked.principal, asked.run_id, snapshot=snapshot)
+        found: list[tuple[int, dict[str, Any]]] = []
+        while not reader.finished:
+            found += await reader.next()
+        assert found == (heard if snapshot else heard[-1:])

@@ -9,7 +9,7 @@ import pytest
 from asgiref.sync import sync_to_async
 
 from apps import generation
-from apps.generation import DRAFT, GenerateRequest, Once, live
+from apps.generation import DRAFT, GenerateRequest, Once, background, live, reaper, titles
 from apps.models import App, Conversation, Message, Run
 from apps.models.token import TokenKind
 from apps.services import tokens
@@ -248,3 +248,37 @@ async def test_a_new_chatflow_conversation_belongs_to_who_began_it(house: Served
     await asked.whole()
     talk = await Conversation.objects.aget()
     assert (talk.mode, talk.end_user_id) == ("advanced-chat", asked.principal.actor_id)
+
+
+async def test_a_new_conversation_of_a_chatflow_gets_a_name(house: Served) -> None:
+    house.upstream.script = Script(tokens=["Whale talk"])
+    app = await flow(house, TALK, "advanced-chat")
+    principal = await sync_to_async(end_user)(app)
+    run_id = await sync_to_async(generation.generate)(principal, app, GenerateRequest(query="Tell me of whales"))
+    await Asked(principal, run_id).whole()
+    await titles.settle(5.0)
+    assert (await Conversation.objects.aget()).name == "Whale talk"
+
+
+async def test_a_job_runs_a_graph_to_its_end(house: Served) -> None:
+    app = await flow(house, row(start(), llm(text="x"), end(text=["llm", "text"])))
+    principal = await sync_to_async(end_user)(app)
+    request = GenerateRequest(streaming=False, triggered_from="schedule")
+    run_id = await asyncio.to_thread(generation.run_to_end, principal, app, request)
+    assert (await Run.objects.aget(pk=run_id)).status == "succeeded"
+    assert (await WorkflowRun.objects.aget(pk=run_id)).triggered_from == "schedule"
+
+
+async def test_a_process_that_is_told_to_end_leaves_its_graphs_to_the_next(house: Served) -> None:
+    house.upstream.script = Script(tokens=["One"], hang="end")
+    asked = await ask(await flow(house, TALK, "advanced-chat"), query="Hi")
+    await said(asked, "One")
+    await background._drain()
+    assert live.find(asked.run_id) is None
+    assert (await Run.objects.aget(pk=asked.run_id)).status == "running"
+    house.upstream.script = Script(tokens=["Two"])
+    await Run.objects.aupdate(process_id=ids.new_id())
+    await reaper.reap()
+    while (run := await Run.objects.aget(pk=asked.run_id)).status == "running":
+        await asyncio.sleep(0.01)
+    assert (run.status, (await Message.objects.aget(run=run)).answer) == ("succeeded", "Two")
