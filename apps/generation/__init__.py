@@ -26,6 +26,7 @@ from .invoke import (
 from .node_run import NodeNotFound
 from .node_run import plan as plan_node
 from .node_run import run as run_node
+from .node_stream import NodeStream
 from .openai_wire import ChatCompletionWire
 from .request import DRAFT, PUBLISHED, FileInput, GenerateRequest, Once
 from .service import begun_with, generate, run_to_end, stop, stop_all
@@ -42,6 +43,7 @@ __all__ = [
     "GenerateRequest",
     "HistoryTurn",
     "NodeNotFound",
+    "NodeStream",
     "Once",
     "RunNotFound",
     "Subscription",

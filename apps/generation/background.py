@@ -59,6 +59,7 @@ class Background:
             (reaper.reap, REAP_SECONDS),
             (_renew_slots, RENEW_SECONDS),
             (_go_on_answered, SWEEP_SECONDS),
+            (_go_on_forgotten, RENEW_SECONDS),
             (_begin_due, TICK_SECONDS),
             (checkpointer.save_grown, settings.RUN_CHECKPOINT_SECONDS),
         )
@@ -133,6 +134,10 @@ async def _renew_slots() -> None:
 
 async def _go_on_answered() -> None:
     await db.run(graph_resume.sweep)
+
+
+async def _go_on_forgotten() -> None:
+    await db.run(graph_resume.sweep_all)
 
 
 async def _begin_due() -> None:

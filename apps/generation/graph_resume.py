@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Collection
 from typing import Any
 from uuid import UUID
 
@@ -19,7 +20,7 @@ from workflows.engine.events import RunEvent, RunFailed, RunFinished, TextReplac
 from workflows.models import FormStatus, HumanInputForm, NodeExecution, NodeStatus, RunEventRow
 from workflows.services import forms
 
-from . import graph_past, graph_rows, pump
+from . import graph_past, graph_rows, live, pump
 from .graph_facts import GraphFacts
 from .ledger import Ending, Ledger, Portion
 from .live import RESERVED_BLOCK, LiveRun
@@ -69,12 +70,25 @@ def submit(token: str, *, action: Any, inputs: Any, **who: Any) -> UUID:
 
 
 def sweep() -> int:
-    """Forms whose time is over expire, and paused runs with an answer that nobody went on with go on; how many runs did."""
-    due = {form.run_id for form in forms.expire_due()}
+    """Forms whose time is over expire, and runs that were answered while they paused here go on; how many runs did."""
+    paused = live.take_paused()
+    return _go_on_all({*(form.run_id for form in forms.expire_due()), *(_answered(run_id__in=paused) if paused else ())})
+
+
+def sweep_all() -> int:
+    """Paused runs that have an answer and that nobody went on with, because a process died meanwhile; how many go on."""
+    return _go_on_all(set(_answered()))
+
+
+def _go_on_all(run_ids: Collection[UUID]) -> int:
+    return sum(go_on(run_id) for run_id in run_ids)
+
+
+def _answered(**where: Any) -> list[UUID]:
+    """Paused runs one of whose forms came back."""
     open_node = NodeExecution.objects.filter(pk=OuterRef("execution_id"), status=NodeStatus.PAUSED)
-    answered = HumanInputForm.objects.exclude(status=FormStatus.WAITING).filter(run__status=RunStatus.PAUSED)
-    due.update(answered.filter(Exists(open_node)).values_list("run_id", flat=True)[:100])
-    return sum(go_on(run_id) for run_id in due)
+    rows = HumanInputForm.objects.exclude(status=FormStatus.WAITING).filter(run__status=RunStatus.PAUSED, **where)
+    return list(rows.filter(Exists(open_node)).values_list("run_id", flat=True)[:100])
 
 
 def stop_paused(run_id: UUID) -> bool:

@@ -76,6 +76,8 @@ _runs: dict[UUID, LiveRun] = {}
 # A graph may be done before its reader comes.
 _replies: dict[UUID, Reply] = {}
 MOST_REPLIES = 1_000
+# Runs that paused here since somebody last asked.
+_paused: set[UUID] = set()
 
 
 def add(run: LiveRun) -> None:
@@ -101,6 +103,17 @@ def reply_of(run_id: UUID) -> Reply | None:
     """The reply of a run that executes here, or that has just ended here."""
     run = _runs.get(run_id)
     return _replies.get(run_id) if run is None else run.reply
+
+
+def note_pause(run: LiveRun) -> None:
+    _paused.add(run.reply.run_id)
+
+
+def take_paused() -> set[UUID]:
+    """The runs that paused here since this was last asked: an answer may have come while they did."""
+    taken = set(_paused)
+    _paused.difference_update(taken)
+    return taken
 
 
 def all_runs() -> list[LiveRun]:

@@ -140,6 +140,8 @@ async def _settle_graph(run: LiveRun, plan: Plan, ledger: Ledger, end: End) -> N
     if not is_kept:
         return
     run.publish((end,))
+    if isinstance(end, RunPaused):
+        live.note_pause(run)
     _name_later(run, plan, end)
 
 

@@ -9,6 +9,7 @@ import pytest
 from asgiref.sync import sync_to_async
 
 from apps import generation
+from apps.generation import asking as asking_door
 from apps.generation import graph_resume, live, reaper
 from apps.models import App, Message, Run, RunStatus
 from difyproj.infra import backends
@@ -18,6 +19,7 @@ from difyproj.testing.transcripts import Transcript
 from difyproj.testing.upstream import Script
 from difyproj.tiers.streaming import frame
 from workflows.models import HumanInputForm, NodeExecution
+from workflows.services import forms
 
 from .flows import answer, ask, edge, end, llm, make_flow, names, node, start
 from .restart import lose_logs
@@ -183,3 +185,31 @@ async def test_a_reader_who_comes_during_the_pause_is_told_what_is_asked(house: 
         while not reader.finished:
             found += await reader.next()
         assert found == (heard if snapshot else heard[-1:])
+
+
+async def test_an_answer_that_comes_while_the_run_pauses_is_not_lost(house: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The form is there a moment before the pause is kept: by then somebody may have its token."""
+    issued = asking_door.issued
+
+    def answered(run_id: Any, event: Any) -> Any:
+        shown = issued(run_id, event)
+        generation.submit_form(str(shown.form_token), action="no", inputs={"why": ""})
+        return shown
+
+    monkeypatch.setattr(asking_door, "issued", answered)
+    asked = await ask(await approval(house), query="Go")
+    await asked.records()
+    assert await sync_to_async(graph_resume.sweep)() == 1
+    assert (await until_over(asked.run_id)).status == "succeeded"
+    assert (await Message.objects.aget(run_id=asked.run_id)).answer == "No."
+
+
+async def test_an_answer_whose_process_died_with_it_is_found_again(house: Served) -> None:
+    asked = await ask(await approval(house), query="Go")
+    heard = await asked.records()
+    await sync_to_async(forms.submit)(token_of(heard), action="no", inputs={"why": ""})
+    live.take_paused()
+    assert await sync_to_async(graph_resume.sweep)() == 0
+    assert await sync_to_async(graph_resume.sweep_all)() == 1
+    assert (await until_over(asked.run_id)).status == "succeeded"
+    assert await sync_to_async(graph_resume.sweep_all)() == 0
