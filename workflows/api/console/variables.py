@@ -10,7 +10,7 @@ from rest_framework.response import Response
 
 from difyproj.tiers.fields import EpochField, WrittenField
 from difyproj.tiers.shapes import PageFields, Shape
-from workflows.services import conversation_variables, drafts, inspection
+from workflows.services import conversation_variables, inspection
 
 from .graph_records import VariableList, inspected
 from .graph_view import GraphViewSet
@@ -48,17 +48,17 @@ class Inspection(GraphViewSet):
 
     @extend_schema(operation_id="getDraftVariables", parameters=[PageFields], responses=InspectedPage)
     def list(self, request: Request, app_id: str) -> Response:
-        found, fields = inspection.of_nodes(drafts.get(self.app(app_id))), self.query(PageFields)
+        found, fields = inspection.of_nodes(self.app(app_id)), self.query(PageFields)
         start = (fields["page"] - 1) * fields["limit"]
         return Response({"items": inspected(found[start : start + fields["limit"]]), "total": len(found)})
 
     @extend_schema(operation_id="getDraftVariablesOfNode", responses=VariableList)
     def of_node(self, request: Request, app_id: str, node_id: str) -> Response:
-        return Response({"items": inspected(inspection.of_node(drafts.get(self.app(app_id)), node_id))})
+        return Response({"items": inspected(inspection.of_node(self.app(app_id), node_id))})
 
     @extend_schema(operation_id="getDraftSystemVariables", responses=VariableList)
     def of_system(self, request: Request, app_id: str) -> Response:
-        return Response({"items": inspected(inspection.of_system(drafts.get(self.app(app_id))))})
+        return Response({"items": inspected(inspection.of_system(self.app(app_id)))})
 
 
 class ConversationVariables(GraphViewSet):
