@@ -32,11 +32,23 @@ QUESTION = {
     "timeout": 3, "timeout_unit": "day",
 }  # fmt: skip
 
-# Says its word; answers with the question; asks a person whether the word is right, and says it after a yes.
+HOOK = {
+    "type": "trigger-webhook", "title": "Hook", "method": "post", "content_type": "application/json",
+    "body": [{"name": "word", "type": "string", "required": True}],
+}  # fmt: skip
+HOOK_END = {"type": "end", "title": "End", "outputs": [{"variable": "said", "value_selector": ["hook", "word"]}]}
+
+# Says its word; answers with the question; asks a person whether the word is right, and says it after a yes; says the word of
+# a call.
 ECHO = graphs.drawn([START, END])
 TALK = graphs.drawn([BARE_START, ("answer", {"type": "answer", "title": "Answer", "answer": "You said {{#sys.query#}}."})])
 ASKING = graphs.drawn([START, ("ask", QUESTION), END])
 ASKING["edges"][1]["sourceHandle"] = "yes"
+ASKING_IN_CHAT = graphs.drawn(
+    [BARE_START, ("ask", QUESTION), ("answer", {"type": "answer", "title": "Answer", "answer": "Well."})]
+)
+ASKING_IN_CHAT["edges"][1]["sourceHandle"] = "yes"
+HOOKED = graphs.drawn([("hook", HOOK), ("end", HOOK_END)])
 
 
 def make_flow(person: Person, graph: Mapping[str, Any], mode: str = "workflow", **parts: Any) -> Key:

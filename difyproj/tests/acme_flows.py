@@ -12,7 +12,7 @@ from asgiref.sync import sync_to_async
 from accounts.services import accounts
 from apps.models import App, Conversation, EndUser, Message, Run
 from difyproj.kernel import clock
-from difyproj.testing.flows import ASKING, ECHO, TALK, make_flow, publish, run
+from difyproj.testing.flows import ASKING, ECHO, HOOKED, TALK, make_flow, publish, run
 from difyproj.testing.served import Key, Served
 from workflows.models import ConversationVariable, NodeExecution, Trigger, TriggerKind, Workflow, WorkflowRun
 from workflows.services import drafts, versions
@@ -29,6 +29,7 @@ async def furnish(house: Served, secret: str) -> dict[str, str]:
     flow = await sync_to_async(make_flow)(alice, ECHO, environment_variables=ENVIRONMENT)
     chat = await sync_to_async(make_flow)(alice, TALK, "advanced-chat", conversation_variables=MEMORY)
     asking = await sync_to_async(make_flow)(alice, ASKING)
+    hooked = await sync_to_async(make_flow)(alice, HOOKED)
     ran = await run(flow.app, inputs={"word": secret})
     debugged = await run(flow.app, debugger=alice, inputs={"word": secret})
     said = await run(chat.app, query=secret)
@@ -38,6 +39,8 @@ async def furnish(house: Served, secret: str) -> dict[str, str]:
         "flow_app_id": str(flow.app.pk),
         "chatflow_app_id": str(chat.app.pk),
         "asking_app_id": str(asking.app.pk),
+        "hooked_app_id": str(hooked.app.pk),
+        "trigger_id": str((await Trigger.objects.aget(app=hooked.app)).pk),
         "flow_run_id": ran["workflow_run_id"],
         "debug_run_id": debugged["workflow_run_id"],
         "chatflow_message_id": said["message_id"],
@@ -73,6 +76,8 @@ def add(house: Served, ids: Mapping[str, str]) -> None:
         user = EndUser.objects.create(**owned, type="service-api", session_id=f"user-{number}")
         for asker in ({"end_user": user}, {"account_id": publisher.pk}):
             _add_run(app, **asker)
+    hooked = App.objects.select_related("tenant").get(pk=ids["hooked_app_id"])
+    Trigger.objects.create(tenant=hooked.tenant, app=hooked, node_id=f"more {number}", kind=TriggerKind.SCHEDULE)
     for name in ("flow_run_id", "chatflow_run_id"):
         _add_step(Run.objects.get(pk=ids[name]), 10 + number)
     talk = Conversation.objects.get(pk=ids["chatflow_conversation_id"])
@@ -103,5 +108,6 @@ def eves(house: Served) -> dict[str, str]:
         "flow_app_id": make_flow(house.cast.eve, ECHO),
         "chatflow_app_id": make_flow(house.cast.eve, TALK, "advanced-chat"),
         "asking_app_id": make_flow(house.cast.eve, ASKING),
+        "hooked_app_id": make_flow(house.cast.eve, HOOKED),
     }
     return {name: str(key.app.pk) for name, key in made.items()}

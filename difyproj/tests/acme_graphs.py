@@ -55,12 +55,13 @@ def add(app: App, times: int) -> None:
 def secrets_of(app: App) -> dict[str, str]:
     """What nobody may ever read of the app: there is one run, and one webhook."""
     run = Run.objects.get(app=app)
+    (hook,) = triggers.of_app(app)
     asking = NodeExecution.objects.get(run=run)
     ((_, token),) = forms.create(run, [forms.Asked("ask", asking.pk, Form("Yes?"))])
     return {
         "an environment variable": SECRET,
         "a form's token": token,
-        "a webhook's signing key": triggers.signing_key(triggers.of_app(app)[0]),
+        "a webhook's signing key": triggers.renew_signing_key(hook),
     }
 
 

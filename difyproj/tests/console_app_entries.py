@@ -5,6 +5,7 @@ from __future__ import annotations
 from . import console_entries as console
 from .console_entries import OWN, REFUSED, Table, below, own
 from .console_flow_entries import FLOW_LOSSES, FLOWS, WAITING
+from .console_trigger_entries import TRIGGERS
 from .sweeping import Entry
 
 APP = f"{console.PREFIX}/apps/{{app_id}}"
@@ -124,6 +125,7 @@ ENTRIES: Table = {
     **below(console.PREFIX, LISTS),
     **below(APP, APPS),
     **below(APP, FLOWS),
+    **below(APP, TRIGGERS),
     **below(console.PREFIX, WAITING),
     **below(console.PREFIX, LIST_LOSSES),
     **below(APP, FLOW_LOSSES),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from io import BytesIO
-from typing import Any
+from typing import Any, ClassVar
 
 from django.conf import settings
 from django.core.files.uploadedfile import SimpleUploadedFile, UploadedFile
@@ -17,7 +17,7 @@ from apps import generation
 from apps.models import UploadFile
 from apps.services import files
 from difyproj.infra import db
-from difyproj.kernel.principal import Principal
+from difyproj.kernel.principal import ActorKind, Principal, Tier
 from difyproj.tiers import error_shapes
 from difyproj.tiers.actions import Deferred
 from difyproj.tiers.base import TierViewSet
@@ -42,8 +42,13 @@ class Webhook(TierViewSet):
     error_shape = staticmethod(error_shapes.webhook)
 
     def receive(self, request: Request, token: str) -> HttpResponse | Deferred:
-        trigger = triggers.by_token(token)
-        call = Call(trigger, request)
+        return self._answer(Call(triggers.by_token(token), request))
+
+    def debug(self, request: Request, token: str) -> HttpResponse | Deferred:
+        """For the author who listens, and runs the draft with it."""
+        return self._answer(DebugCall(triggers.by_token(token, debugged=True), request))
+
+    def _answer(self, call: Call) -> HttpResponse | Deferred:
         inputs = trigger_webhook.inputs(call.data, call.received())
         taken = call.take_signature()
         if not call.uploads:
@@ -54,8 +59,10 @@ class Webhook(TierViewSet):
 class Call:
     """One request to a webhook, its body read once."""
 
+    is_debugged: ClassVar[bool] = False
+
     def __init__(self, trigger: Trigger, request: Request) -> None:
-        self.trigger, self.data = trigger, webhook_calls.data_of(trigger)
+        self.trigger, self.data = trigger, webhook_calls.data_of(trigger, debugged=self.is_debugged)
         self.uploads: list[Upload] = []
         self._request = request
         self._body = body_of(request)
@@ -66,13 +73,19 @@ class Call:
         fields: Mapping[str, Any] = {}
         file = None
         if self._kind == MULTIPART and self._body:
-            fields = self._form(generation.trigger_user(self.trigger))
+            fields = self._form(self.owner())
         elif BYTES in (self._kind, self.data.content_type) and self._body:
             whole = SimpleUploadedFile("body.bin", self._body, BYTES)
-            file = self._planned(generation.trigger_user(self.trigger), whole)
+            file = self._planned(self.owner(), whole)
         headers = [(name, value) for name, value in self._request.headers.items()]
         query = [(name, str(value)) for name, value in self._request.query_params.items()]
         return Received(str(self._request.method), headers, query, self._body, fields, file)
+
+    def owner(self) -> Principal:
+        return generation.trigger_user(self.trigger)
+
+    def begin(self, inputs: Mapping[str, Any]) -> None:
+        generation.fire(self.trigger, inputs)
 
     def take_signature(self) -> str:
         told = self._request.headers
@@ -81,7 +94,7 @@ class Call:
 
     def fire(self, inputs: Mapping[str, Any], taken: str) -> HttpResponse:
         try:
-            generation.fire(self.trigger, inputs)
+            self.begin(inputs)
         except BaseException:
             webhook_calls.give_back(self.trigger, taken)
             raise
@@ -113,6 +126,20 @@ class Call:
         return generation.file_value(row)
 
 
+class DebugCall(Call):
+    """One that begins nothing by itself."""
+
+    is_debugged = True
+
+    def owner(self) -> Principal:
+        trigger = self.trigger
+        assert trigger.listening_by_id is not None  # set together with the time until when
+        return Principal(trigger.tenant_id, ActorKind.ACCOUNT, trigger.listening_by_id, Tier.CONSOLE, trigger.app_id)
+
+    def begin(self, inputs: Mapping[str, Any]) -> None:
+        webhook_calls.catch(self.trigger, inputs)
+
+
 def body_of(request: Request) -> bytes:
     limit = settings.WEBHOOK_REQUEST_BODY_MAX_SIZE
     body: bytes = request._request.read(limit + 1)
@@ -128,4 +155,7 @@ def answer(trigger: Trigger, data: TriggerWebhookData, inputs: Mapping[str, Any]
     return HttpResponse(body, status=told.status, content_type=trigger_webhook.JSON)
 
 
-routes = [path("webhook/<str:token>", Webhook.as_view(dict.fromkeys(METHODS, "receive")))]
+routes = [
+    path("webhook/<str:token>", Webhook.as_view(dict.fromkeys(METHODS, "receive"))),
+    path("webhook-debug/<str:token>", Webhook.as_view(dict.fromkeys(METHODS, "debug"))),
+]

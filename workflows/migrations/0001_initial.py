@@ -209,18 +209,20 @@ class Migration(migrations.Migration):
                 ("title", models.TextField(blank=True, default="")),
                 ("token", models.CharField(blank=True, editable=False, max_length=64, null=True, unique=True)),
                 ("sealed", models.BinaryField(default=b"")),
+                ("published", models.BooleanField(default=True)),
                 ("enabled", models.BooleanField(default=True)),
                 ("configuration", models.JSONField(blank=True, default=dict)),
                 ("next_at", models.DateTimeField(blank=True, null=True)),
                 (
                     "pending_at",
-                    models.DateTimeField(
-                        blank=True, help_text="The tick whose run is not known to have begun yet.", null=True
-                    ),
+                    models.DateTimeField(blank=True, help_text="The tick whose run is not known to have begun yet.", null=True),
                 ),
                 ("last_at", models.DateTimeField(blank=True, help_text="When it last fired.", null=True)),
                 ("last_run_id", models.UUIDField(blank=True, null=True)),
                 ("last_error", models.TextField(blank=True, default="")),
+                ("listening_until", models.DateTimeField(blank=True, null=True)),
+                ("listening_by_id", models.UUIDField(blank=True, null=True)),
+                ("caught", models.JSONField(blank=True, null=True)),
                 ("created_at", models.DateTimeField(default=difyproj.kernel.clock.now, editable=False)),
                 ("updated_at", models.DateTimeField(auto_now=True)),
                 (

@@ -34,6 +34,9 @@ class Trigger(models.Model):
 
     A webhook's ``token`` is its address. ``sealed`` holds the key that signs its calls, encrypted with the tenant's data key;
     where it is empty, calls need no signature.
+
+    Webhooks of drafts have their address before they are published. ``caught`` are the inputs of a call to it that the author
+    who listens (until ``listening_until``) has not taken yet.
     """
 
     id = models.UUIDField(primary_key=True, default=ids.new_id, editable=False)
@@ -44,6 +47,7 @@ class Trigger(models.Model):
     title = models.TextField(blank=True, default="")
     token = models.CharField(max_length=64, unique=True, null=True, blank=True, editable=False)
     sealed = models.BinaryField(default=b"", editable=False)
+    published = models.BooleanField(default=True)
     enabled = models.BooleanField(default=True)
     configuration = models.JSONField(default=dict, blank=True)
     next_at = models.DateTimeField(null=True, blank=True)
@@ -51,6 +55,9 @@ class Trigger(models.Model):
     last_at = models.DateTimeField(null=True, blank=True, help_text="When it last fired.")
     last_run_id = models.UUIDField(null=True, blank=True)
     last_error = models.TextField(blank=True, default="")
+    listening_until = models.DateTimeField(null=True, blank=True)
+    listening_by_id = models.UUIDField(null=True, blank=True)
+    caught = models.JSONField(null=True, blank=True)
     created_at = models.DateTimeField(default=clock.now, editable=False)
     updated_at = models.DateTimeField(auto_now=True)
 

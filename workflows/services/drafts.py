@@ -73,8 +73,13 @@ def shown_environment(app: App) -> list[dict[str, Any]]:
 
 def node_type(row: Workflow, node_id: str) -> str:
     """Empty for a node that is not there."""
+    return str(node_data(row, node_id).get("type") or "")
+
+
+def node_data(row: Workflow, node_id: str) -> Mapping[str, Any]:
+    """Empty for a node that is not there."""
     data = next((node.get("data") for node in row.graph.get("nodes", ()) if node.get("id") == node_id), None)
-    return str(data.get("type") or "") if isinstance(data, Mapping) else ""
+    return data if isinstance(data, Mapping) else {}
 
 
 def _rows(app: App) -> Any:

@@ -19,7 +19,7 @@ from workflows.models import Trigger, TriggerKind, Workflow
 from workflows.models.trigger import UNFINISHED
 from workflows.nodes.trigger_schedule import TriggerScheduleData, next_after
 
-from . import sealing
+from . import drafts, sealing
 
 KINDS: Final[Mapping[str, TriggerKind]] = {
     "trigger-webhook": TriggerKind.WEBHOOK,
@@ -48,8 +48,8 @@ def sync(app: App, workflow: Workflow) -> list[Trigger]:
 
 
 def of_app(app: App) -> list[Trigger]:
-    """Oldest first."""
-    return list(Trigger.objects.for_tenant(app.tenant_id).filter(app=app))
+    """Of the published graph, oldest first."""
+    return list(Trigger.objects.for_tenant(app.tenant_id).filter(app=app, published=True))
 
 
 def of_node(app: App, node_id: str) -> Trigger:
@@ -68,18 +68,35 @@ def webhook(app: App, node_id: str) -> Trigger:
     return found
 
 
+def address(app: App, node_id: str) -> Trigger:
+    """The webhook of a node, which a node of the draft alone gets here. Raises TriggerNotFound."""
+    found = Trigger.objects.for_tenant(app.tenant_id).filter(app=app, node_id=node_id, kind=TriggerKind.WEBHOOK).first()
+    if found is not None:
+        return found
+    data = drafts.node_data(drafts.get(app), node_id)
+    if KINDS.get(str(data.get("type"))) is not TriggerKind.WEBHOOK:
+        raise TriggerNotFound
+    made = {"kind": TriggerKind.WEBHOOK, "token": _new_token(), "published": False, "title": str(data.get("title") or "")}
+    row, _ = Trigger.objects.get_or_create(app=app, node_id=node_id, defaults={"tenant": app.tenant, **made})
+    if row.kind != TriggerKind.WEBHOOK:
+        raise TriggerNotFound
+    return row
+
+
 def get(principal: Principal, trigger_id: UUID | str) -> Trigger:
     """Raises TriggerNotFound."""
     key = ids.parse(trigger_id)
-    found = Trigger.objects.visible_to(principal).select_related("app").filter(pk=key).first() if key else None
+    found = Trigger.objects.visible_to(principal).select_related("app", "tenant").filter(pk=key).first() if key else None
     if found is None:
         raise TriggerNotFound
     return found
 
 
-def by_token(token: str) -> Trigger:
-    """The webhook with this address, its app and tenant at hand. Raises TriggerNotFound, also for one that is switched off."""
-    rows = Trigger.objects.filter(token=token, enabled=True, app__status=AppStatus.NORMAL)
+def by_token(token: str, *, debugged: bool = False) -> Trigger:
+    """The webhook with this address, its app and tenant at hand. Raises TriggerNotFound, also for one that is switched off or
+    not published; when ``debugged``, for one whose author does not listen."""
+    rows = Trigger.objects.filter(token=token, app__status=AppStatus.NORMAL)
+    rows = rows.filter(listening_until__gt=clock.now()) if debugged else rows.filter(enabled=True, published=True)
     found = rows.select_related("app", "tenant").first() if "\0" not in token else None
     if found is None:
         raise TriggerNotFound
@@ -169,13 +186,17 @@ def _follow(app: App, row: Trigger | None, node: Mapping[str, Any]) -> Trigger:
     if row is None:
         row = Trigger(tenant=app.tenant, app=app, node_id=str(node["id"]), kind=kind)
         if kind is TriggerKind.WEBHOOK:
-            row.token = random_secrets.token_urlsafe(24)
-    elif (row.title, row.configuration) == (title, data):
+            row.token = _new_token()
+    elif (row.title, row.configuration, row.published) == (title, data, True):
         return row
-    row.title, row.configuration = title, dict(data)
+    row.title, row.configuration, row.published = title, dict(data), True
     row.next_at = _next(row, clock.now())
     row.save()
     return row
+
+
+def _new_token() -> str:
+    return random_secrets.token_urlsafe(24)
 
 
 def _next(row: Trigger, after: datetime) -> datetime | None:

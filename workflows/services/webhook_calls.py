@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 import hmac
-from typing import Final
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any, Final
+from uuid import UUID
 
 import msgspec
 from django.conf import settings
 from django.db import IntegrityError, transaction
 
 from difyproj.infra.models import IdempotencyKey
-from difyproj.kernel import clock
+from difyproj.kernel import clock, jsonio
 from difyproj.kernel.errors import AppUnavailable, Conflict, Unauthorized
 from workflows.models import Trigger
 from workflows.nodes.trigger_webhook import TriggerWebhookData
 
-from . import triggers
+from . import drafts, triggers
 
 SCHEME: Final = "sha256="
 LONGEST_TIMESTAMP: Final = 15
+# An author who listens asks again every few seconds.
+LISTENING: Final = timedelta(seconds=30)
 
 
 class SignatureRefused(Unauthorized):
@@ -29,10 +34,11 @@ class SignatureReplayed(Conflict):
     default_message = "A call with this signature was taken already."
 
 
-def data_of(trigger: Trigger) -> TriggerWebhookData:
-    """What the published node asks of a call. Raises AppUnavailable."""
+def data_of(trigger: Trigger, *, debugged: bool = False) -> TriggerWebhookData:
+    """What the published node asks of a call, or the draft's. Raises AppUnavailable."""
+    stated = drafts.node_data(drafts.get(trigger.app), trigger.node_id) if debugged else trigger.configuration
     try:
-        return msgspec.convert(trigger.configuration, TriggerWebhookData, strict=False)
+        return msgspec.convert(stated, TriggerWebhookData, strict=False)
     except msgspec.ValidationError as error:
         raise AppUnavailable(f"App unavailable, its webhook is broken: {error}") from error
 
@@ -71,6 +77,22 @@ def give_back(trigger: Trigger, taken: str) -> None:
     """The call began nothing: it may come again with the same signature."""
     if taken:
         IdempotencyKey.objects.filter(scope=_scope(trigger), key=taken).delete()
+
+
+def listen(trigger: Trigger, *, by: UUID) -> Mapping[str, Any] | None:
+    """The inputs of the call that came since ``by`` listened, for one who asks; None while there is none: from now on and for a
+    while calls to the debug address are caught."""
+    waiting = Trigger.objects.filter(pk=trigger.pk, listening_by_id=by, caught__isnull=False)
+    caught: Mapping[str, Any] | None = waiting.values_list("caught", flat=True).first()
+    if caught is not None and waiting.update(caught=None, listening_until=None, listening_by_id=None):
+        return caught
+    Trigger.objects.filter(pk=trigger.pk).update(caught=None, listening_until=clock.now() + LISTENING, listening_by_id=by)
+    return None
+
+
+def catch(trigger: Trigger, inputs: Mapping[str, Any]) -> None:
+    """A call of the debug address, for its author; the last of several stays."""
+    Trigger.objects.filter(pk=trigger.pk, listening_until__gt=clock.now()).update(caught=jsonio.storable(dict(inputs)))
 
 
 def _is_recent(timestamp: str) -> bool:
