@@ -16,7 +16,7 @@ from apps.services.file_types import kind_of
 from difyproj.infra import db
 from difyproj.infra.egress import egress
 from difyproj.infra.storage import get_storage
-from difyproj.kernel.errors import InvalidParam
+from difyproj.kernel.errors import FileNotFound, InvalidParam
 from difyproj.kernel.http import Timeout
 from difyproj.kernel.principal import Principal
 from difyproj.model_runtime.messages import Part
@@ -59,7 +59,7 @@ class RunFiles(RequestFiles):
             raise InvalidParam(f"The file {row.name} is larger than {limit} bytes.")
         try:
             return await asyncio.to_thread(get_storage().read, row.key)
-        except OSError as error:
+        except (OSError, FileNotFound) as error:
             raise InvalidParam(f"The file {row.name} is gone.") from error
 
     async def keep(self, data: bytes, *, name: str, mime_type: str) -> Mapping[str, Any]:
