@@ -13,6 +13,8 @@ import time
 from collections.abc import Awaitable, Callable
 from contextlib import aclosing
 from functools import partial
+from importlib import import_module
+from importlib.util import find_spec
 from itertools import pairwise
 from typing import Annotated, Any, TypedDict
 
@@ -29,11 +31,7 @@ from workflows.engine.ports import Ports
 from workflows.engine.walk import run
 from workflows.nodes import NODES
 
-try:
-    from langgraph.graph import END, START, StateGraph  # type: ignore[import-not-found]
-except ImportError:
-    StateGraph = None
-
+THEIRS: Any = import_module("langgraph.graph") if find_spec("langgraph") else None
 LIMIT_MS = 0.3
 _WIDE = Limits(steps=100_000, width=10_000)
 
@@ -91,15 +89,15 @@ def langgraph(graph: Graph) -> Callable[[], Awaitable[int]]:
     async def nothing(state: _Done) -> dict[str, int]:
         return {"done": 1}
 
-    made = StateGraph(_Done)
+    made = THEIRS.StateGraph(_Done)
     for name in graph.nodes:
         made.add_node(name, nothing)
-    made.add_edge(START, "start")
+    made.add_edge(THEIRS.START, "start")
     for name in graph.nodes:
         if sources := graph.sources(name):
             made.add_edge(sources if len(sources) > 1 else sources[0], name)
         if not graph.outgoing[name]:
-            made.add_edge(name, END)
+            made.add_edge(name, THEIRS.END)
     compiled = made.compile()
 
     async def once() -> int:
@@ -128,13 +126,13 @@ async def compared(rounds: int) -> int:
     for name, graph in (("chain of 1000", chain(1000)), ("fan of 200", fan(200))):
         bound = BoundGraph(graph, TYPES)
         rows: list[tuple[str, Callable[[], Awaitable[int]]]] = [("ours", partial(ours, bound))]
-        if StateGraph is not None:
+        if THEIRS is not None:
             rows.append(("langgraph", langgraph(graph)))
         for engine, once in rows:
             cpu, real = await measured(once, rounds)
             print(f"{name:<14}{engine:<12}{cpu:>12.4f}{real:>10.4f}")
             over += engine == "ours" and cpu > LIMIT_MS
-    if StateGraph is None:
+    if THEIRS is None:
         print("langgraph is not installed here; pip install langgraph shows its figures beside these.")
     return over
 

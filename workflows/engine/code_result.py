@@ -17,7 +17,7 @@ from .kinds import element_of, is_array
 from .ports import CodeLimits
 from .values import is_list
 
-_SCIENTIFIC: Final = re.compile(r"-?\d+\.?\d*e[+-]\d+", re.IGNORECASE)
+_SCIENTIFIC: Final = re.compile(r"-?\d{1,30}(?:\.\d{0,30})?e[+-]\d{1,30}", re.IGNORECASE)
 _WORDS: Final = {
     "string": "a string",
     "number": "a number",

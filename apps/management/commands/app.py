@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import sys
 from argparse import ArgumentParser
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from asgiref.sync import async_to_sync
 from django.core.management.base import BaseCommand, CommandError
 
 from accounts.models import Account, Membership, Tenant
@@ -119,7 +119,7 @@ def printable(text: str) -> str:
 
 def content_of(source: str) -> str | bytes:
     if source.startswith(("http://", "https://")):
-        return async_to_sync(dsl.Source(dsl.URL, yaml_url=source).read)()
+        return asyncio.run(dsl.Source(dsl.URL, yaml_url=source).read())
     if source == STDIN:
         return sys.stdin.buffer.read(reader.LARGEST_BYTES + 1)
     with Path(source).open("rb") as file:
