@@ -13,11 +13,14 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
+from asgiref.sync import sync_to_async
 
 from apps.models import Conversation, Feedback, Message, UploadFile
 from difyproj.kernel import jsonio
+from difyproj.testing.flows import ECHO, make_flow
 from difyproj.testing.served import Served, parse_frames
 from difyproj.testing.upstream import Script
+from workflows.models import WorkflowRun
 
 SOURCES = Path(__file__).parent / "node_client"
 UNREACHABLE = ("ENOTFOUND", "EAI_AGAIN", "ECONNREFUSED", "ETIMEDOUT", "ENETUNREACH", "network")
@@ -177,11 +180,21 @@ async def test_a_conversation_is_renamed_by_hand_by_itself_and_deleted(house: Se
     assert (await node.ok("chat", "getConversations", "u1"))["data"] == []
 
 
+async def test_a_workflow_is_run(house: Served, node: NodeClient) -> None:
+    flow = await sync_to_async(make_flow)(house.cast.alice, ECHO)
+    await node.call("completion", "updateApiKey", flow.token)
+    body = await node.ok("completion", "runWorkflow", {"word": "hello"}, "u1")
+    assert (body["data"]["status"], body["data"]["outputs"]) == ("succeeded", {"said": "hello"})
+    assert (await WorkflowRun.objects.aget(pk=body["workflow_run_id"])).outputs == {"said": "hello"}
+    frames = parse_frames((await node.ok("completion", "runWorkflow", {"word": "hi"}, "u1", True, read="stream")).encode())
+    assert (frames[0].event, frames[-1].event) == ("workflow_started", "workflow_finished")
+
+
 async def test_a_refusal_is_an_error_with_the_envelope(node: NodeClient) -> None:
     refused = await node.call("chat", "getConversationMessages", "u1")
     assert (refused.status, refused.data["code"], refused.data["params"]) == (400, "invalid_param", "conversation_id")
     refused = await node.call("completion", "runWorkflow", {}, "u1")
-    assert (refused.status, refused.data["status"]) == (404, 404)
+    assert (refused.status, refused.data["code"]) == (400, "not_workflow_app")
     await node.call("chat", "updateApiKey", "app-unknown")
     refused = await node.call("chat", "getApplicationParameters", "u1")
     assert (refused.status, refused.data["code"]) == (401, "unauthorized")

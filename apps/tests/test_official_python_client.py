@@ -8,11 +8,14 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from dify_client import ChatClient, CompletionClient
+from asgiref.sync import sync_to_async
+from dify_client import ChatClient, CompletionClient, DifyClient
 
 from apps.models import Conversation, EndUser, Feedback, Message, UploadFile
+from difyproj.testing.flows import ECHO, TALK, make_flow
 from difyproj.testing.served import Served
 from difyproj.testing.upstream import Script
+from workflows.models import WorkflowRun
 
 PIXEL = b"\x89PNG\r\n\x1a\n" + bytes(40)
 
@@ -151,3 +154,26 @@ async def test_a_refusal_is_an_http_error_with_the_envelope(chat: Any) -> None:
     response = await asyncio.to_thread(chat.get_application_parameters, "u1")
     assert (response.status_code, response.json()["code"]) == (401, "unauthorized")
     assert not await EndUser.objects.filter(session_id="u2").aexists()
+
+
+async def test_a_chatflow_is_talked_with_like_any_chat_app(house: Served) -> None:
+    flow = await sync_to_async(make_flow)(house.cast.alice, TALK, "advanced-chat")
+    client = ChatClient(flow.token)
+    client.base_url = f"{house.url}/v1"
+    body = await call(client.create_chat_message, inputs={}, query="Hello?", user="u1")
+    assert (body["answer"], body["mode"]) == ("You said Hello?.", "advanced-chat")
+    again = await stream(client.create_chat_message, {}, "And now?", "u1", "streaming", body["conversation_id"])
+    assert "".join(record["answer"] for record in again if record["event"] == "message") == "You said And now?."
+    assert [record["event"] for record in again][-2:] == ["message_end", "workflow_finished"]
+    page = await call(client.get_conversation_messages, "u1", body["conversation_id"])
+    assert [row["query"] for row in page["data"]] == ["Hello?", "And now?"]
+    assert (await call(client.get_application_parameters, "u1"))["user_input_form"] == []
+
+
+async def test_a_workflow_is_run_by_the_clients_general_request(house: Served) -> None:
+    flow = await sync_to_async(make_flow)(house.cast.alice, ECHO)
+    client = DifyClient(flow.token)
+    client.base_url = f"{house.url}/v1"
+    body = await call(client._send_request, "POST", "/workflows/run", {"inputs": {"word": "hello"}, "user": "u1"})
+    assert body["data"]["outputs"] == {"said": "hello"}
+    assert (await WorkflowRun.objects.aget(pk=body["workflow_run_id"])).outputs == {"said": "hello"}

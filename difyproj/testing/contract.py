@@ -7,14 +7,22 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import aiohttp
+from asgiref.sync import sync_to_async
 
+from .flows import ASKING, ASKING_IN_CHAT, ECHO, TALK, make_flow
 from .openapi import Deviation, Document
 from .served import Answer, Key, Served
 from .upstream import Script
 
 UNKNOWN = "00000000-0000-4000-8000-000000000000"
 PIXEL = b"\x89PNG\r\n\x1a\n" + bytes(40)
-FAMILIES = {"chat": ("ChunkChatEvent", "ChatStreamRecord"), "completion": ("ChunkCompletionEvent", "CompletionStreamRecord")}
+CHATS = ("ChunkChatEvent", "ChatStreamRecord")
+FAMILIES = {
+    "chat": CHATS,
+    "advanced-chat": CHATS,
+    "completion": ("ChunkCompletionEvent", "CompletionStreamRecord"),
+    "workflow": ("ChunkWorkflowEvent", "WorkflowStreamRecord"),
+}
 FORM = [
     {"text-input": {"label": "Name", "variable": "name", "required": False, "default": "", "max_length": 48}},
     {"paragraph": {"label": "About", "variable": "about", "required": False, "default": ""}},
@@ -106,6 +114,8 @@ class Exercise:
         await self.conversations(house.chat)
         await self.annotations(house.chat)
         await self.openai(house.chat)
+        await self.workflows()
+        await self.chatflows()
         await self.refusals()
         return self.exchanges
 
@@ -226,6 +236,74 @@ class Exercise:
         await self.call(key, "GET", "/models/{model_id}", 404, ids={"model_id": "gpt-4o"})
         await self.call(key, "POST", "/embeddings", json={"input": ["Hello?"]})
         await self.call(key, "POST", "/embeddings", 400, json={"input": []})
+
+    async def workflows(self) -> None:
+        """Runs, their log, and a run that asks people."""
+        features = {"text_to_speech": CITY["text_to_speech"]}
+        flow, asking = [
+            await sync_to_async(make_flow)(self.house.cast.alice, graph, features=features) for graph in (ECHO, ASKING)
+        ]
+        await self.about_the_app(flow)
+        path, body = "/workflows/run", {"inputs": {"word": "Hello"}, "user": "u1"}
+        whole = (await self.call(flow, "POST", path, json=body)).json()
+        await self.call(flow, "POST", path, json={**body, "response_mode": "streaming"})
+        await self.call(flow, "POST", path, 202, json={**body, "response_mode": "async"})
+        await self.call(flow, "POST", path, 400, json={"inputs": {}, "user": "u1"})
+        version = {"workflow_id": whole["data"]["workflow_id"]}
+        await self.call(flow, "POST", "/workflows/{workflow_id}/run", ids=version, json=body)
+        await self.call(flow, "POST", "/workflows/{workflow_id}/run", 400, ids={"workflow_id": "draft"}, json=body)
+        await self.call(flow, "POST", "/workflows/{workflow_id}/run", 404, ids={"workflow_id": UNKNOWN}, json=body)
+        ran = {"workflow_run_id": whole["workflow_run_id"]}
+        await self.call(flow, "GET", "/workflows/run/{workflow_run_id}", ids=ran)
+        await self.call(flow, "GET", "/workflows/run/{workflow_run_id}", 404, ids={"workflow_run_id": UNKNOWN})
+        await self.call(flow, "GET", "/workflows/logs", params={"status": "succeeded", "limit": "2"})
+        await self.call(flow, "GET", "/workflows/logs", 400, params={"status": "nonsense"})
+        await self.call(flow, "GET", "/workflow/{workflow_run_id}/events", ids=ran, params={"user": "u1"})
+        await self.call(flow, "POST", "/workflows/tasks/{task_id}/stop", ids={"task_id": UNKNOWN}, json={"user": "u1"})
+        await self.call(self.house.chat, "POST", path, 400, json=body)
+        await self.people(asking, body)
+
+    async def people(self, key: Key, body: Mapping[str, Any]) -> None:
+        """A form is shown, refused, answered; the run is followed from its beginning."""
+        paused = (await self.call(key, "POST", "/workflows/run", json=body)).json()
+        ids = {"form_token": paused["data"]["reasons"][0]["form_token"], "workflow_run_id": paused["workflow_run_id"]}
+        path, answer = "/form/human_input/{form_token}", {"action": "yes", "inputs": {"note": "Fine"}, "user": "u1"}
+        await self.call(key, "GET", path, ids=ids)
+        await self.call(key, "GET", path, 404, ids={"form_token": "nobody's"})
+        await self.call(key, "POST", path, 400, ids=ids, json={**answer, "action": "maybe"})
+        await self.call(key, "POST", path, ids=ids, json=answer)
+        await self.call(key, "POST", path, 412, ids=ids, json=answer)
+        params = {"user": "u1", "include_state_snapshot": "true", "continue_on_pause": "true"}
+        await self.call(key, "GET", "/workflow/{workflow_run_id}/events", ids=ids, params=params)
+
+    async def chatflows(self) -> None:
+        """What differs from other chat apps."""
+        parts: dict[str, Any] = {
+            "conversation_variables": [{"name": "mood", "value_type": "string", "value": "good"}],
+            "features": {"text_to_speech": CITY["text_to_speech"]},
+        }
+        talk, asking = [
+            await sync_to_async(make_flow)(self.house.cast.alice, graph, "advanced-chat", **parts)
+            for graph in (TALK, ASKING_IN_CHAT)
+        ]
+        await self.about_the_app(talk)
+        body = {"inputs": {}, "query": "Hello?", "user": "u1"}
+        first = (await self.call(talk, "POST", "/chat-messages", json=body)).json()
+        ids = {"conversation_id": first["conversation_id"]}
+        await self.call(talk, "POST", "/chat-messages", json={**body, **ids, "response_mode": "streaming"})
+        await self.call(talk, "POST", "/chat-messages", 400, json={**body, "workflow_id": "draft"})
+        await self.call(talk, "GET", "/messages", params={"user": "u1", **ids})
+        path = "/conversations/{conversation_id}/variables"
+        (kept,) = (await self.call(talk, "GET", path, ids=ids, params={"user": "u1"})).json()["data"]
+        one = {**ids, "variable_id": kept["id"]}
+        await self.call(talk, "PUT", f"{path}/{{variable_id}}", ids=one, json={"user": "u1", "value": "bad"})
+        await self.call(talk, "PUT", f"{path}/{{variable_id}}", 400, ids=one, json={"user": "u1", "value": 1})
+        await self.call(talk, "GET", "/workflows/logs")
+        paused = await self.call(asking, "POST", "/chat-messages", json={**body, "response_mode": "streaming"})
+        assert paused.frames[-1].event == "workflow_paused"
+        await self.call(
+            asking, "GET", "/messages", params={"user": "u1", "conversation_id": paused.frames[0].record["conversation_id"]}
+        )
 
     async def refusals(self) -> None:
         """The wrong kind of app, a switched-off feature, no model."""

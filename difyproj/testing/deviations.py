@@ -50,6 +50,32 @@ REASONS = (
         "Stages of the generation, only for callers who ask for them with `stage_events`.",
     ),
     Reason(
+        r"POST /workflows/.* absent \$\.data\.(created_by|exceptions_count|files)",
+        "The document has one shape for the ends of streams and of blocking answers; the reference server sends these in "
+        "streams.",
+    ),
+    Reason(
+        r"POST /workflows/.* more \$\.data\.(paused_nodes|reasons)",
+        "A blocking answer of a run that waits for people says for whom; the document names them for streams only.",
+    ),
+    Reason(
+        r"\[advanced-chat\] .* more (node_\w+: \$\.data\.\w+_truncated|workflow_finished: \$\.data\.created_by"
+        r"|workflow_paused: \$\.workflow_run_id)",
+        "The document names them for workflows only; streams of chatflows have the same records here.",
+    ),
+    Reason(
+        r"absent node_finished: \$\.data\.execution_metadata\.(total_tokens|total_price|currency)",
+        "Of nodes that called a model; others cost nothing.",
+    ),
+    Reason(
+        r"absent .*\$\.(data\.)?inputs\[\]\.(default\.selector|option_source|allowed_\w+|number_limits)",
+        "Each belongs to one kind of field of a form, or of default.",
+    ),
+    Reason(
+        r"POST /workflows/.* status 202 is not among",
+        "Only for callers who ask for it with `response_mode` `async`.",
+    ),
+    Reason(
         r"POST /apps/annotations .* status 400 is not among",
         "The document names no refusal of a body; a question or an answer that is missing is refused as everywhere else.",
     ),

@@ -17,7 +17,7 @@ from difyproj.tiers.features_off import FeatureOff
 from .routes import Route, routes
 
 TIERS = {"console": ("console/api/", "CONSOLE"), "web": ("api/", "WEB")}
-REFUSALS = {"400", "401", "403", "404", "409", "413", "415", "429", "500"}
+REFUSALS = {"400", "401", "403", "404", "409", "412", "413", "415", "429", "500"}
 # The contract's own shape of refusals: {"result": "fail", "message"}.
 OTHER_SHAPES = {"/refresh-token", "/apps/imports", "/apps/imports/{import_id}/confirm"}
 DOCUMENT = "openapi.json"

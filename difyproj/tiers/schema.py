@@ -17,6 +17,7 @@ REFUSALS = {
     403: "The token may not do this, or its app is switched off.",
     404: "There is no such thing, or it is not the caller's.",
     409: "The Idempotency-Key belongs to another request, or its first request has no answer yet.",
+    412: "It was answered before, or its time is over.",
     413: "The body or the file is too large.",
     415: "The content type cannot be read.",
     429: "Too many requests; `Retry-After` says when to come again.",
@@ -103,7 +104,7 @@ class ServiceSchema(AutoSchema):
         return bodies
 
     def _refusals(self) -> list[int]:
-        found = {401, 403, 429, 500}
+        found = {401, 403, 429, 500, *getattr(self.view, "also_refuses", ())}
         if self.method in BODIES or "{" in self.path or self._get_parameters():
             found |= {400, 404}
         if self.method in BODIES:

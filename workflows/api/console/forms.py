@@ -64,6 +64,7 @@ class Forms(ConsoleViewSet):
     """The token alone does not do here: the form must be of the caller's workspace."""
 
     tag = TAG
+    also_refuses = (412,)
     needs = {"retrieve": "app.run", "create": "app.run"}
 
     @extend_schema(operation_id="getForm", responses=FormRecord)

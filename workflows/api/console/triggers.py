@@ -89,7 +89,7 @@ class EnableFields(Fields):
     enable_trigger = serializers.BooleanField()
 
 
-class KeyRecord(Shape):
+class SigningKeyRecord(Shape):
     signing_key = serializers.CharField(help_text="Shown once.")
 
 
@@ -110,12 +110,12 @@ class Triggers(GraphViewSet):
         row = triggers.get(self.principal_for(app), fields["trigger_id"])
         return Response(TriggerRecord(triggers.set_enabled(row, enabled=fields["enable_trigger"])).data)
 
-    @extend_schema(operation_id="renewTriggerKey", request=None, responses=KeyRecord)
+    @extend_schema(operation_id="renewTriggerKey", request=None, responses=SigningKeyRecord)
     def renew_key(self, request: Request, app_id: str, trigger_id: str) -> Response:
         """From now on the webhook's calls need a signature."""
         return Response({"signing_key": triggers.renew_signing_key(self._trigger(app_id, trigger_id))})
 
-    @extend_schema(operation_id="dropTriggerKey", responses={204: None})
+    @extend_schema(operation_id="dropTriggerKey", request=None, responses={204: None})
     def drop_key(self, request: Request, app_id: str, trigger_id: str) -> Response:
         triggers.drop_signing_key(self._trigger(app_id, trigger_id))
         return Response(status=204)

@@ -25,6 +25,7 @@ class UserAnswerFields(AnswerFields):
 
 class Forms(ServiceViewSet):
     tag = "Human Input"
+    also_refuses = (412,)
     modes = frozenset(GRAPH_MODES)
     wrong_mode: ClassVar[type[DomainError]] = NotWorkflowApp
 

@@ -20,6 +20,7 @@ GROUP = "web-form"
 
 class Forms(OpenWebViewSet):
     tag = "Human input"
+    also_refuses = (412,)
 
     @extend_schema(operation_id="getHumanInputForm", responses=FormRecord)
     def retrieve(self, request: Request, form_token: str) -> Response:
