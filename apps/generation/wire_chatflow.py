@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from difyproj.kernel.errors import InvalidParam
 from workflows.engine import events
 from workflows.engine.events import RunEvent
+from workflows.engine.values import files_of
 
 from .request import Reply
 from .wire import MessageWire, Record, RunError, metadata_of, whole_answer
@@ -47,6 +48,9 @@ class ChatflowWire(MessageWire):
 
     def _text(self, event: events.TextChunk) -> Record:
         return {**super()._text(event), "from_variable_selector": list(event.selector) or None}
+
+    def _end(self, event: events.RunFinished) -> Record:
+        return {**super()._end(event), "files": files_of(event.outputs.get("files")) or None}
 
     def _pause_body(self, event: events.RunPaused) -> Record:
         end = events.RunFinished(status="paused", usage=event.usage)

@@ -10,7 +10,7 @@ from asgiref.sync import sync_to_async
 
 from apps import generation
 from apps.generation import DRAFT, GenerateRequest, Once, background, live, reaper, titles
-from apps.models import App, Conversation, Message, Run
+from apps.models import App, Conversation, Message, MessageFile, Run
 from apps.models.token import TokenKind
 from apps.services import tokens
 from difyproj.infra import backends
@@ -282,3 +282,16 @@ async def test_a_process_that_is_told_to_end_leaves_its_graphs_to_the_next(house
     while (run := await Run.objects.aget(pk=asked.run_id)).status == "running":
         await asyncio.sleep(0.01)
     assert (run.status, (await Message.objects.aget(run=run)).answer) == ("succeeded", "Two")
+
+
+async def test_files_that_an_answer_shows_stand_at_its_end(house: Served) -> None:
+    uploads = {"file_upload": {"enabled": True, "allowed_file_types": ["image"], "number_limits": 1}}
+    app = await flow(house, row(start(), answer("{{#sys.files#}}")), "advanced-chat", features=uploads)
+    dog = generation.FileInput("image", "remote_url", url="https://example.com/dog.jpg")
+    asked = await ask(app, query="Hi", files=[dog])
+    records = await asked.records()
+    (ending,) = [record for _, record in records if record["event"] == "message_end"]
+    assert [(file["type"], file["remote_url"]) for file in ending["files"]] == [("image", "https://example.com/dog.jpg")]
+    message = await Message.objects.aget(run_id=asked.run_id)
+    assert message.answer == "![dog.jpg](https://example.com/dog.jpg)"
+    assert await MessageFile.objects.filter(message=message).acount() == 1
