@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -58,7 +59,7 @@ def losses(source: Any, export: Any, path: str = "") -> Iterator[str]:
 
 
 def _same(source: Any, export: Any, path: str) -> bool:
-    is_id = path.endswith(".id") and "_variables." in path
+    is_id = path.endswith(".id") and re.match(r"workflow\.\w+_variables\.", path)
     if is_id and not _is_uuid(source):
         return _is_uuid(export)
     if source is None and isinstance(export, Mapping) and all(value in EMPTY for value in export.values()):

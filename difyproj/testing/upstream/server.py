@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from types import TracebackType
 from typing import Any, Self
 
@@ -58,11 +59,12 @@ class FakeUpstream:
 
     ``requests`` counts all requests, ``connections`` the sockets they came by, ``aborted`` the streams whose client left
     before the end, ``open`` those still running.
-    ``script`` may be replaced at any time; it holds for the next request.
+    ``script`` may be replaced at any time; it holds for the next request. ``choose``, if set, gives each request its own.
     """
 
     def __init__(self, wire: str = "openai", script: Script | None = None) -> None:
         self.script = script or Script()
+        self.choose: Callable[[Received], Script] | None = None
         self.requests = 0
         self.aborted = 0
         self.open = 0
@@ -118,7 +120,7 @@ class FakeUpstream:
         self.requests += 1
         self.received.append(request)
         self._changed.set()
-        script = self.script
+        script = self.choose(request) if self.choose else self.script
         if script.hang == "before":
             return await self._hang(gone)
         status = self._status(script, request)
