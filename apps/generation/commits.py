@@ -26,6 +26,7 @@ class Committer:
     def __init__(self) -> None:
         self._waiting: dict[LiveRun, None] = {}
         self._task: asyncio.Task[None] | None = None
+        self._round = asyncio.Event()
 
     def hand(self, run: LiveRun) -> None:
         """``run`` has something to keep; on the loop."""
@@ -33,10 +34,10 @@ class Committer:
         if self._task is None:
             self._task = loop.spawn(self._work(), name="committer")
 
-    async def settled(self) -> None:
-        """Everything that was handed in is kept, or cannot be."""
-        while self._task is not None:
-            await asyncio.wait((self._task,))
+    async def kept(self, run: LiveRun) -> None:
+        """Wait until all that ``run`` handed in is kept, or cannot be."""
+        while _ledger(run).queue and self._task is not None:
+            await self._round.wait()
 
     async def _work(self) -> None:
         try:
@@ -45,8 +46,14 @@ class Committer:
                 portions = [_ledger(run).portion(run) for run in runs]
                 for run, portion, outcome in zip(runs, portions, await _keep(portions), strict=True):
                     _settle(run, portion, outcome)
+                self._end_round()
         finally:
             self._task = None
+            self._end_round()
+
+    def _end_round(self) -> None:
+        ended, self._round = self._round, asyncio.Event()
+        ended.set()
 
 
 committer = Committer()

@@ -38,9 +38,9 @@ async def record(run: LiveRun, ledger: Ledger, event: RunEvent) -> None:
     if ledger.put(run, encodable(_complete(ledger, event))):
         committer.hand(run)
         if isinstance(event, NodeStarted) and event.node_id in ledger.facts.once:
-            await committer.settled()
+            await committer.kept(run)
         if len(ledger.queue) > LONGEST_QUEUE:
-            await committer.settled()
+            await committer.kept(run)
 
 
 def paused(run: LiveRun, ledger: Ledger, event: RunPaused) -> RunPaused:

@@ -130,7 +130,7 @@ async def _settle_graph(run: LiveRun, plan: Plan, ledger: Ledger, end: End) -> N
     it; so it is when its end cannot be kept."""
     is_cut_off = run.interrupted and not run.stop_requested and not ledger.broken
     if ledger.lost or (is_cut_off and isinstance(end, RunFailed) and end.code == WorkerLost.code):
-        await committer.settled()
+        await committer.kept(run)
         return
     try:
         end, is_kept = await _keep_graph(run, ledger, encodable(end))

@@ -13,11 +13,11 @@ from django.db import OperationalError
 from apps.generation import graph_rows, live
 from apps.generation.ledger import Portion
 from apps.models import Run
-from difyproj.infra import backends
+from difyproj.infra import backends, db
 from difyproj.kernel import ids
 from difyproj.testing.served import Served
 from difyproj.testing.upstream import Script
-from workflows.engine.node import Done, NodeContext, NodeStream
+from workflows.engine.node import NEVER_AGAIN, Done, NodeContext, NodeStream
 from workflows.models import NodeExecution, WorkflowRun
 from workflows.nodes.variable_aggregator import VariableAggregatorNode
 
@@ -129,3 +129,20 @@ async def test_runs_that_wait_for_the_database_together_are_written_together(
     for number, one in enumerate(asked):
         assert (await one.whole())["data"]["outputs"] == {"said": str(number)}
     assert len(sizes) < 60
+
+
+async def test_a_node_that_must_not_run_twice_begins_once_its_start_is_kept(
+    house: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept_before = list[int]()
+
+    async def looking(self: VariableAggregatorNode, ctx: NodeContext[Any]) -> NodeStream:
+        kept_before.append(await db.run(NodeExecution.objects.filter(pk=ctx.execution_id, status="running").count))
+        yield Done(outputs={"output": "once"})
+
+    monkeypatch.setattr(VariableAggregatorNode, "run", looking)
+    monkeypatch.setattr(VariableAggregatorNode, "repeats", NEVER_AGAIN)
+    graph = row(start(), node("once", "variable-aggregator", variables=[]), end(said=["once", "output"]))
+    asked = await ask(await sync_to_async(make_flow)(house.cast.alice, graph))
+    assert (await asked.whole())["data"]["outputs"] == {"said": "once"}
+    assert kept_before == [1]
