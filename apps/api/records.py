@@ -7,11 +7,13 @@ from typing import Any
 from rest_framework import serializers
 
 from apps.models import Conversation, EndUser, Feedback, Message, MessageFile, UploadFile
-from apps.services import conversations, files
+from apps.services import conversations, files, messages
 from difyproj.tiers.fields import EpochField, IsoField, ObjectField, WrittenField
 from difyproj.tiers.schema import ResultRecord as ResultRecord
 from difyproj.tiers.shapes import SUCCESS as SUCCESS
 from difyproj.tiers.shapes import Shape as Shape
+
+from . import form_records
 
 
 class EndUserRecord(serializers.ModelSerializer[EndUser]):
@@ -123,8 +125,8 @@ class MessageRecord(serializers.ModelSerializer[Message]):
         return []
 
     def get_extra_contents(self, row: Message) -> list[dict[str, Any]]:
-        """Human input forms, which only workflows have."""
-        return []
+        """What people were asked, in chatflows."""
+        return [form_records.content(form) for form in messages.forms_of(row)]
 
     def get_total_tokens(self, row: Message) -> int:
         return row.message_tokens + row.answer_tokens

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterable
+from typing import Any, Final
 from uuid import UUID
 
 from django.db import transaction
@@ -12,9 +13,12 @@ from apps.models import App, Conversation, EndUser, Feedback, Message, MessageFi
 from difyproj.kernel import ids
 from difyproj.kernel.errors import InvalidParam, NotFound
 from difyproj.kernel.principal import ActorKind, Principal
+from workflows.models import HumanInputForm
+from workflows.services import forms
 
 from .conversations import Window
 
+CHATFLOW: Final = "advanced-chat"
 NOTHING_TO_REVOKE = "rating cannot be null when there is no feedback to revoke."
 
 
@@ -55,7 +59,25 @@ def window(conversation: Conversation, *, first_id: str | None, limit: int) -> W
         rows = rows.filter(Q(created_at__lt=first.created_at) | Q(created_at=first.created_at, id__lt=first.pk))
     rows = rows.prefetch_related(files_of(), "feedbacks")
     found = list(rows.order_by("-created_at", "-id")[: limit + 1])
-    return Window(found[:limit][::-1], limit, len(found) > limit)
+    shown = found[:limit][::-1]
+    if conversation.mode == CHATFLOW:
+        _read_forms(shown)
+    return Window(shown, limit, len(found) > limit)
+
+
+def forms_of(message: Message) -> list[HumanInputForm]:
+    """What its run asked people, oldest first, as far as its window read that: chatflows alone ask."""
+    found: list[HumanInputForm] = message.__dict__.get("_forms", [])
+    return found
+
+
+def _read_forms(shown: Iterable[Message]) -> None:
+    """One query for all."""
+    by_run: dict[UUID, list[HumanInputForm]] = {}
+    for form in forms.of_runs([message.run_id for message in shown if message.run_id]):
+        by_run.setdefault(form.run_id, []).append(form)
+    for message in shown:
+        message.__dict__["_forms"] = by_run.get(message.run_id, []) if message.run_id else []
 
 
 def files_of(messages: str = "") -> Prefetch[Any]:

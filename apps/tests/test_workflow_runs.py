@@ -10,7 +10,7 @@ from asgiref.sync import sync_to_async
 
 from apps.models import Run, RunStatus
 from difyproj.kernel import jsonio
-from difyproj.testing.flows import ASKING, ECHO, TALK, make_flow, publish
+from difyproj.testing.flows import ASKING, ASKING_IN_CHAT, ECHO, TALK, make_flow, publish
 from difyproj.testing.served import Answer, Key, Served
 from workflows.models import HumanInputForm, Workflow, WorkflowRun
 
@@ -181,3 +181,23 @@ async def test_an_app_that_was_never_published_is_unavailable(house: Served, flo
     await Workflow.objects.filter(app=flow.app).adelete()
     for answer in (await house.call("GET", "/v1/parameters", key=flow), await say(house, flow)):
         assert_error(answer, 400, "app_unavailable")
+
+
+async def test_a_chatflow_that_asks_people_shows_the_form_beside_its_message(house: Served) -> None:
+    chat = await sync_to_async(make_flow)(house.cast.alice, ASKING_IN_CHAT, "advanced-chat")
+    body = (await house.ask("Hi", key=chat, response_mode="blocking", auto_generate_name=False)).json()
+    assert (body["event"], body["data"]["paused_nodes"]) == ("workflow_paused", ["ask"])
+    token = body["data"]["reasons"][0]["form_token"]
+    place: dict[str, Any] = {"path": "/v1/messages", "params": {"user": "u1", "conversation_id": body["conversation_id"]}}
+    (row,) = (await house.call("GET", key=chat, **place)).json()["data"]
+    (asked,) = row["extra_contents"]
+    assert (asked["submitted"], asked["type"], asked["workflow_run_id"]) == (False, "human_input", body["workflow_run_id"])
+    assert (asked["form_definition"]["form_token"], asked["form_submission_data"]) == (token, None)
+    answer = {"user": "u1", "action": "yes", "inputs": {"note": "Fine"}}
+    assert (await house.call("POST", f"/v1/form/human_input/{token}", key=chat, json=answer)).status == 200
+    assert (await ended(body["task_id"])).status == "succeeded"
+    (row,) = (await house.call("GET", key=chat, **place)).json()["data"]
+    (asked,) = row["extra_contents"]
+    assert (row["answer"], asked["submitted"], asked["form_definition"]) == ("Well.", True, None)
+    told = asked["form_submission_data"]
+    assert (told["action_id"], told["action_text"], "Fine" in told["rendered_content"]) == ("yes", "Yes", True)

@@ -68,7 +68,7 @@ REASONS = (
         "Of nodes that called a model; others cost nothing.",
     ),
     Reason(
-        r"absent .*\$\.(data\.)?inputs\[\]\.(default\.selector|option_source|allowed_\w+|number_limits)",
+        r"absent .*inputs\[\]\.(default\.selector|option_source|allowed_\w+|number_limits)",
         "Each belongs to one kind of field of a form, or of default.",
     ),
     Reason(
