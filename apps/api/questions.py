@@ -50,6 +50,7 @@ def generate_request(fields: dict[str, Any], trace: str, *, streaming: bool, tar
         stage_events=fields["stage_events"],
         streaming=streaming,
         target=target,
+        callback_url=fields.get("callback_url") or "",
     )
 
 

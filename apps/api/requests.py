@@ -39,6 +39,10 @@ class WorkflowFields(GenerateFields):
     """``async`` is an addition of this server: the answer says at once where the run can be seen."""
 
     response_mode = serializers.ChoiceField(choices=["blocking", "streaming", "async"], required=False, allow_null=True)
+    callback_url = serializers.RegexField(
+        r"^https?://\S+$", required=False, allow_null=True, max_length=2048,
+        help_text="An addition: this address is told by a signed POST when the run has ended (docs/triggers.md).",
+    )  # fmt: skip
 
 
 class VersionFields(Fields):

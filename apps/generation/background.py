@@ -17,6 +17,7 @@ from django.db import Error as DatabaseError
 
 from difyproj.infra import backends, db, egress, leases, loop, sandbox
 from difyproj.infra.cache import CacheWatch
+from workflows.services import callbacks
 
 from . import graph_resume, live, pump, reaper, service, titles, triggered
 from .recorder import checkpointer
@@ -61,6 +62,7 @@ class Background:
             (_go_on_answered, SWEEP_SECONDS),
             (_go_on_forgotten, RENEW_SECONDS),
             (_begin_due, TICK_SECONDS),
+            (_tell_ended, TICK_SECONDS),
             (checkpointer.save_grown, settings.RUN_CHECKPOINT_SECONDS),
         )
         self._tasks = [loop.spawn(_every(seconds, work), name=work.__name__) for work, seconds in steady]
@@ -142,6 +144,10 @@ async def _go_on_forgotten() -> None:
 
 async def _begin_due() -> None:
     await db.run(triggered.tick)
+
+
+async def _tell_ended() -> None:
+    await db.run(callbacks.hand_over)
 
 
 async def _drain() -> None:

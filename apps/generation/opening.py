@@ -12,7 +12,7 @@ from difyproj.infra import leases
 from difyproj.infra.inserts import insert, update
 from difyproj.infra.models import IdempotencyKey
 from difyproj.kernel import clock, ids
-from workflows.models import WorkflowRun
+from workflows.models import CallbackDelivery, WorkflowRun
 from workflows.services import conversation_variables
 
 from .graph_facts import GraphFacts
@@ -64,6 +64,8 @@ def _begin_graph(plan: Plan, graph: GraphFacts, run: Run, moment: datetime) -> R
             rows.insert(0, conversation)
         message = _message(plan, run, conversation)
         rows.append(message)
+    if plan.request.callback_url:
+        rows.append(CallbackDelivery(tenant_id=run.tenant_id, app_id=run.app_id, run=run, url=plan.request.callback_url))
     insert(*rows)
     if graph.variables and graph.conversation_id is not None:
         conversation_variables.begin(graph.conversation_id, graph.variables)

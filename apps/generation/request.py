@@ -34,7 +34,8 @@ class GenerateRequest:
 
     ``target`` is the version that runs, for apps with a graph of their own: PUBLISHED, DRAFT or a version's id; ``entry`` names
     the node it begins at, where that is not the start. ``triggered_from`` is what began the run
-    (``workflows.models.TriggeredFrom``); empty: the caller, who debugs when it is the draft that runs.
+    (``workflows.models.TriggeredFrom``); empty: the caller, who debugs when it is the draft that runs. ``callback_url`` is told
+    when the run of a graph has ended.
     """
 
     query: str = ""
@@ -53,6 +54,7 @@ class GenerateRequest:
     target: str = PUBLISHED
     entry: str = ""
     triggered_from: str = ""
+    callback_url: str = ""
 
 
 @dataclass(frozen=True, slots=True)

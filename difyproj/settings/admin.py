@@ -44,6 +44,7 @@ PAGES = {
         ("Runs of graphs", "timeline", "workflows.workflowrun"),
         ("Forms", "how_to_reg", "workflows.humaninputform"),
         ("Triggers", "bolt", "workflows.trigger"),
+        ("Callback deliveries", "outbox", "workflows.callbackdelivery"),
         ("Conversation variables", "data_object", "workflows.conversationvariable"),
     ],
     "Operations": [

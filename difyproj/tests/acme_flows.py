@@ -14,10 +14,11 @@ from apps.models import App, Conversation, EndUser, Message, Run
 from difyproj.kernel import clock
 from difyproj.testing.flows import ASKING, ECHO, HOOKED, TALK, make_flow, publish, run
 from difyproj.testing.served import Key, Served
-from workflows.models import ConversationVariable, NodeExecution, Trigger, TriggerKind, Workflow, WorkflowRun
+from workflows.models import CallbackDelivery, ConversationVariable, NodeExecution, Trigger, TriggerKind, Workflow, WorkflowRun
 from workflows.services import drafts, versions
 
 ENVIRONMENT = [{"name": "KEY", "value_type": "secret", "value": "Alice's secret key"}]
+CALLBACK = "https://partner.example/ended?key=s3cret"
 MEMORY = [{"name": "mood", "value_type": "string", "value": "good"}]
 
 _numbers = count()
@@ -31,6 +32,8 @@ async def furnish(house: Served, secret: str) -> dict[str, str]:
     asking = await sync_to_async(make_flow)(alice, ASKING)
     hooked = await sync_to_async(make_flow)(alice, HOOKED)
     ran = await run(flow.app, inputs={"word": secret})
+    told = CallbackDelivery(tenant=alice.tenant, app=flow.app, run_id=ran["workflow_run_id"], url=CALLBACK, status="delivered")
+    await told.asave()
     debugged = await run(flow.app, debugger=alice, inputs={"word": secret})
     said = await run(chat.app, query=secret)
     talked = await run(chat.app, debugger=alice, query=secret)

@@ -9,6 +9,7 @@ HOOKED = {"app_id": "{hooked_app_id}", "node_id": "hook"}
 
 TRIGGERS: Table = {
     ("get", "/triggers"): Entry(ids=HOOKED),
+    ("get", "/callback-key"): Entry(ids=HOOKED),
     ("post", "/trigger-enable"): Entry({"trigger_id": "{trigger_id}", "enable_trigger": True}, ids=HOOKED),
     ("post", "/triggers/{trigger_id}/signing-key"): Entry(ids=HOOKED),
     ("delete", "/triggers/{trigger_id}/signing-key"): Entry(ids=HOOKED, status=204),

@@ -14,20 +14,25 @@ from typing import Any
 from urllib.parse import quote, urlsplit
 
 import pytest
+from asgiref.sync import sync_to_async
 from pytest_django import Settings
 
 from difyproj.infra import egress as outbound
+from difyproj.infra import jobs
 from difyproj.infra.http_port import GuardedHttp
 from difyproj.kernel.tests.wire import Request, Wire, reply, serve
 from difyproj.settings.sign_in import OPENID_CONNECT, SignInProvider
 from difyproj.testing.console import TierClient, signed_in, visiting
 from difyproj.testing.fakes import scripted
+from difyproj.testing.flows import ECHO, make_flow
 from difyproj.testing.served import Answer, Served
 from workflows.engine.events import RunFailed
 from workflows.engine.graph import Edge, Graph, NodeSpec
 from workflows.engine.pool import VariablePool
 from workflows.engine.walk import run
+from workflows.models import CallbackDelivery
 from workflows.nodes import NODES
+from workflows.services import callbacks
 
 # This machine in every writing, its networks, and where clouds keep their secrets.
 HOSTS = (
@@ -138,9 +143,22 @@ async def request_of_a_graph(house: Served, url: str) -> Answer:
     return Answer(last.status, {}, last.message.encode()) if isinstance(last, RunFailed) else Answer(200, {}, b"")
 
 
+async def callback_of_a_run(house: Served, url: str) -> Answer:
+    """A run whose end is told to the address, which a worker does."""
+    key = await sync_to_async(make_flow)(house.cast.alice, ECHO)
+    asked = {"inputs": {"word": "x"}, "user": "u1", "response_mode": "blocking", "callback_url": url}
+    begun = await house.call("POST", "/v1/workflows/run", key=key, json=asked)
+    if begun.status != 200:
+        return begun
+    await sync_to_async(callbacks.hand_over)()
+    await sync_to_async(jobs.run_waiting)(callbacks.KIND)
+    row = await CallbackDelivery.objects.aget(app=key.app)
+    return Answer(400 if row.status == "failed" else 200, {}, str(row.log).encode())
+
+
 FETCHERS = [
     add_provider, add_model, upload_for_builders, look_for_builders, upload_for_visitors, look_for_visitors, import_app,
-    check_import, request_of_a_graph,
+    check_import, request_of_a_graph, callback_of_a_run,
 ]  # fmt: skip
 
 

@@ -1,5 +1,5 @@
 """The admin of workflows: graphs, what starts them and what became of it are only looked at."""
 
-from . import graphs, history
+from . import callbacks, graphs, history
 
-__all__ = ["graphs", "history"]
+__all__ = ["callbacks", "graphs", "history"]

@@ -68,11 +68,15 @@ class TriggerAdmin(Record):
     id_fields = ("pk", "app_id", "last_run_id")
     related = ("tenant", "app")
     fieldsets = (
-        (None, {"fields": (("app", "tenant"), ("node_id", "title"), ("kind", "enabled"))}),
+        (None, {"fields": (("app", "tenant"), ("node_id", "title"), ("kind", "enabled", "is_signed"))}),
         ("Firing", {"fields": (("next_at", "last_at"), "last_run_id", "shown_error")}),
         ("As drawn", {"fields": ("shown_configuration",)}),
         ("Identity", {"fields": ("id", ("created_at", "updated_at"))}),
     )
+
+    @display(description="Signed calls only", boolean=True)
+    def is_signed(self, obj: Trigger) -> bool:
+        return bool(obj.sealed)
 
     @display(description="Last error")
     def shown_error(self, obj: Trigger) -> str:

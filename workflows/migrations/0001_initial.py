@@ -17,6 +17,51 @@ class Migration(migrations.Migration):
 
     operations = [
         migrations.CreateModel(
+            name="CallbackDelivery",
+            fields=[
+                ("id", models.UUIDField(default=difyproj.kernel.ids.new_id, editable=False, primary_key=True, serialize=False)),
+                ("url", models.TextField()),
+                (
+                    "status",
+                    models.CharField(
+                        choices=[
+                            ("waiting", "Waiting for the run"),
+                            ("sending", "Sending"),
+                            ("delivered", "Delivered"),
+                            ("failed", "Failed"),
+                        ],
+                        default="waiting",
+                        max_length=16,
+                    ),
+                ),
+                ("attempts", models.PositiveSmallIntegerField(default=0)),
+                ("log", models.JSONField(blank=True, default=list)),
+                ("created_at", models.DateTimeField(default=difyproj.kernel.clock.now, editable=False)),
+                ("delivered_at", models.DateTimeField(blank=True, null=True)),
+                (
+                    "app",
+                    models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name="+", to="apps.app"),
+                ),
+                (
+                    "run",
+                    models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, related_name="callback", to="apps.run"),
+                ),
+                (
+                    "tenant",
+                    models.ForeignKey(
+                        db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name="+", to="accounts.tenant"
+                    ),
+                ),
+            ],
+            options={
+                "verbose_name_plural": "callback deliveries",
+                "ordering": ("-created_at", "-id"),
+                "indexes": [
+                    models.Index(condition=models.Q(("status", "waiting")), fields=["created_at"], name="callback_waiting")
+                ],
+            },
+        ),
+        migrations.CreateModel(
             name="ConversationVariable",
             fields=[
                 ("id", models.UUIDField(default=difyproj.kernel.ids.new_id, editable=False, primary_key=True, serialize=False)),

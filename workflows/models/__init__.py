@@ -1,5 +1,6 @@
 """Rows of the workflows room: graphs and their versions, runs and their traces, what waits and what starts a run."""
 
+from .callback_delivery import CallbackDelivery, DeliveryStatus
 from .conversation_variable import ConversationVariable
 from .human_input_form import FormStatus, HumanInputForm
 from .node_execution import ExecutedFrom, NodeExecution, NodeStatus
@@ -9,7 +10,9 @@ from .workflow import DRAFT, Workflow
 
 __all__ = [
     "DRAFT",
+    "CallbackDelivery",
     "ConversationVariable",
+    "DeliveryStatus",
     "ExecutedFrom",
     "FormStatus",
     "HumanInputForm",

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from django.urls import URLPattern
 
-from . import drafts, forms, history, logs, node_defaults, nodes, trigger_runs, triggers, variables
+from . import callbacks, drafts, forms, history, logs, node_defaults, nodes, trigger_runs, triggers, variables
 
 urlpatterns: list[URLPattern] = [
     *node_defaults.routes,  # before those of versions: its paths look like a version's
+    *callbacks.routes,
     *triggers.routes,
     *trigger_runs.routes,
     *nodes.routes,
