@@ -71,7 +71,7 @@ def read(spec: NodeSpec, kind: type[Node[Any]]) -> Policy:
     except msgspec.ValidationError as error:
         reason, _, path = str(error).partition(" - at `$")
         raise GraphError(f"Node {spec.id!r}: {reason}.", params=f"nodes.{spec.id}.data{path.rstrip('`')}") from error
-    strategy = stated.error_strategy or ""
+    strategy = "" if stated.error_strategy in (None, "none") else stated.error_strategy
     if strategy not in ("", DEFAULT_VALUE, FAIL_BRANCH):
         field = f"nodes.{spec.id}.data.error_strategy"
         raise GraphError(f"Node {spec.id!r}: the error strategy {strategy!r} is not known.", params=field)

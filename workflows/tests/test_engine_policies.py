@@ -175,6 +175,12 @@ def test_a_default_value_of_another_type_is_an_error_of_the_graph(kind: str, giv
     assert refusal.value.params == "nodes.n.data.default_value.0.value"
 
 
+@pytest.mark.parametrize("strategy", ["none", "", None])
+async def test_no_strategy_has_several_names(strategy: str | None) -> None:
+    events = await events_of(chain(("n", "act", {"fails": 1, "error_strategy": strategy})), scripted())
+    assert isinstance(events[-1], RunFailed)
+
+
 def test_an_unknown_strategy_is_an_error_of_the_graph() -> None:
     with pytest.raises(GraphError) as refusal:
         BoundGraph(chain(("n", "act", {"error_strategy": "hope"})), TYPES)

@@ -141,6 +141,18 @@ async def test_credentials_are_presented_and_leave_no_trace(config: dict[str, An
     assert value.rpartition(" ")[2] not in repr(call)
 
 
+@pytest.mark.parametrize("config", [{"type": "", "api_key": "", "header": None}, {"type": "bearer", "api_key": "k-1234"}, ""])
+async def test_without_a_key_what_is_configured_does_not_count(config: Any) -> None:
+    call, _, _ = await sent(authorization={"type": "no-auth", "config": config})
+    assert header(call, "Authorization") == []
+
+
+def test_a_key_of_an_unknown_kind_is_no_graph() -> None:
+    data = {"url": URL, "authorization": {"type": "api-key", "config": {"type": "", "api_key": "k"}}}
+    with pytest.raises(GraphError, match="config: Invalid enum value ''"):
+        BoundGraph(chain(("h", "http-request", data)), TYPES)
+
+
 @pytest.mark.parametrize("config", [None, {"type": "bearer", "api_key": ""}, {"type": "bearer", "api_key": "{{#n.none#}}"}])
 async def test_a_credential_that_is_none_is_refused(config: Any) -> None:
     with pytest.raises(InvalidParam) as refusal:

@@ -135,7 +135,7 @@ def _timeout(stated: Timeouts) -> tuple[float, float, float]:
 def carries_credential(data: HttpRequestData, pool: VariablePool) -> bool:
     """True when something of the author's is sent that opens doors: a key or a secret of the environment, not one that the
     caller of the app brought."""
-    config = data.authorization.config if data.authorization is not None and data.authorization.type == "api-key" else None
+    config = data.authorization.credential() if data.authorization is not None else None
     if config is not None and _is_authors(config.api_key or ""):
         return True
     if any(_CREDENTIAL_NAME.search(name) and _is_authors(value) for name, value in pairs(data.headers or "")):

@@ -19,8 +19,21 @@ class Credential(msgspec.Struct, frozen=True):
 
 
 class Authorization(msgspec.Struct, frozen=True):
+    """``config`` counts with a key only: editors leave what was chosen before there, and empty forms."""
+
     type: Literal["no-auth", "api-key"] | None = "no-auth"
-    config: Credential | None = None
+    config: Any = None
+
+    def __post_init__(self) -> None:
+        try:
+            self.credential()
+        except msgspec.ValidationError as error:
+            raise ValueError(f"config: {error}") from None
+
+    def credential(self) -> Credential | None:
+        if self.type != "api-key" or self.config is None:
+            return None
+        return msgspec.convert(self.config, Credential)
 
 
 class BodyRow(msgspec.Struct, frozen=True):
@@ -80,9 +93,10 @@ class HttpRequestData(msgspec.Struct, frozen=True):
         """Raises ValueError where one is announced and not given."""
         if self.authorization is None or self.authorization.type != "api-key":
             return None
-        if self.authorization.config is None:
+        stated = self.authorization.credential()
+        if stated is None:
             raise ValueError("The request needs a credential, and none is configured.")
-        return self.authorization.config
+        return stated
 
 
 def pairs(lines: str) -> list[tuple[str, str]]:
