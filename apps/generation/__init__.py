@@ -24,6 +24,7 @@ from .invoke import (
     write_title,
 )
 from .node_run import NodeNotFound
+from .node_run import answered as answer_node
 from .node_run import plan as plan_node
 from .node_run import run as run_node
 from .node_stream import NodeStream
@@ -47,6 +48,7 @@ __all__ = [
     "Once",
     "RunNotFound",
     "Subscription",
+    "answer_node",
     "ask_questions",
     "attach",
     "begun_with",

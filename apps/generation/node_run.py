@@ -6,7 +6,7 @@ import asyncio
 import re
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 from uuid import UUID
 
@@ -17,17 +17,18 @@ from apps.modes import flow
 from difyproj.infra import db
 from difyproj.infra.inserts import insert_many
 from difyproj.kernel import clock, ids
-from difyproj.kernel.errors import DomainError, NotFound
+from difyproj.kernel.errors import DomainError, InvalidParam, NotFound
 from difyproj.kernel.principal import ActorKind, Principal
 from workflows.engine.events import NodeFinished, NodeStarted, RunEvent, RunPaused
 from workflows.engine.graph import BoundGraph
+from workflows.engine.node import FormAnswer
 from workflows.engine.pool import INPUTS, VariablePool
 from workflows.engine.ports import Ports
 from workflows.engine.state import RunState
 from workflows.engine.walk import run as walk
 from workflows.models import ExecutedFrom, NodeExecution, NodeStatus
 from workflows.nodes import NODES
-from workflows.services import drafts, environment, runnable
+from workflows.services import drafts, environment, form_values, runnable
 from workflows.services.runnable import Runnable
 
 from . import given_files, graph_plan, graph_ports, graph_rows
@@ -54,6 +55,7 @@ class NodePlan:
     graph: BoundGraph
     pool: VariablePool
     ports: Ports
+    answers: Mapping[str, FormAnswer] = field(default_factory=dict)
 
 
 def plan(
@@ -93,6 +95,17 @@ def plan(
     return NodePlan(principal, app, workflow, node_id, graph, pool, ports)
 
 
+def answered(plan: NodePlan, asked: NodeExecution, *, action: Any, inputs: Any) -> NodePlan:
+    """The plan for a node that was run and asks people, with an answer. Raises InvalidParam for a node that asks nobody, and
+    InvalidFormData."""
+    form = (asked.outputs or {}).get("form") if asked.status == NodeStatus.PAUSED else None
+    if form is None:
+        raise InvalidParam(asked.error or "The node asks nobody.", params=plan.node_id)
+    chosen, values = form_values.checked(form, action=action, inputs=inputs)
+    answer = FormAnswer(action_id=chosen, values=values, rendered_content=form_values.rendered(form, values))
+    return replace(plan, answers={plan.node_id: answer})
+
+
 async def run(plan: NodePlan, *, watch: Callable[[RunEvent], object] = lambda event: None) -> NodeExecution:
     """Run the node and keep its execution, as the row that is given back. A node that fails is an execution like any other.
 
@@ -100,7 +113,8 @@ async def run(plan: NodePlan, *, watch: Callable[[RunEvent], object] = lambda ev
     """
     state, ends = RunState(), dict[str, NodeFinished | NodeStarted]()
     error: DomainError | None = None
-    events = walk(plan.graph, plan.pool, plan.ports, nodes=NODES, state=state, limits=graph_plan.limits())
+    limits = graph_plan.limits()
+    events = walk(plan.graph, plan.pool, plan.ports, nodes=NODES, state=state, limits=limits, answers=plan.answers)
     try:
         async with asyncio.timeout(settings.APP_MAX_EXECUTION_TIME), aclosing(events):
             async for event in events:

@@ -11,6 +11,7 @@ FLOW = {"app_id": "{flow_app_id}"}
 CHATFLOW = {"app_id": "{chatflow_app_id}"}
 ASK = {"app_id": "{asking_app_id}", "node_id": "ask"}
 WORDS = {"inputs": {"word": "x"}}
+FILLED = {"inputs": {}, "form_inputs": {"note": "x"}, "action": "yes"}
 OLD = {**FLOW, "workflow_id": "{old_version_id}"}
 RUN = {**FLOW, "run_id": "{flow_run_id}", "task_id": "{flow_run_id}"}
 # A stop says success whatever the id is, as the contract does, and stops nothing of others.
@@ -46,6 +47,8 @@ FLOWS: Table = {
     ("get", "/workflows/draft/nodes/{node_id}/last-run"): Entry(ids=FLOW),
     ("post", "/workflows/draft/human-input/nodes/{node_id}/form/preview"): Entry(WORDS, ids=ASK),
     ("post", "/advanced-chat/workflows/draft/human-input/nodes/{node_id}/form/preview"): Entry(WORDS, ids=ASK),
+    ("post", "/workflows/draft/human-input/nodes/{node_id}/form/run"): Entry(FILLED, ids=ASK),
+    ("post", "/advanced-chat/workflows/draft/human-input/nodes/{node_id}/form/run"): Entry(FILLED, ids=ASK),
     ("post", "/workflows/draft/iteration/nodes/{node_id}/run"): Entry(WORDS, ids=ASK, status=404),
     ("post", "/workflows/draft/loop/nodes/{node_id}/run"): Entry(WORDS, ids=ASK, status=404),
     ("post", "/advanced-chat/workflows/draft/iteration/nodes/{node_id}/run"): Entry(WORDS, ids=ASK, status=404),

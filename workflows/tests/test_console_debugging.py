@@ -83,6 +83,18 @@ async def test_a_form_is_previewed_without_asking_anybody(house: Served, bob: Ti
     assert (await bob.post(f"{draft(asking)}/human-input/nodes/start/form/preview")).status == 404
 
 
+async def test_a_form_is_filled_by_its_author(house: Served, bob: TierClient) -> None:
+    asking = await sync_to_async(make_flow)(house.cast.alice, ASKING)
+    place = f"{draft(asking)}/human-input/nodes/ask/form/run"
+    filled = {"inputs": {"start.word": "hello"}, "form_inputs": {"note": "Fine"}, "action": "yes"}
+    ran = (await bob.post(place, filled)).json()
+    assert (ran["status"], ran["outputs"]["note"], ran["outputs"]["__action_id"]) == ("succeeded", "Fine", "yes")
+    assert ran["outputs"]["__rendered_content"] == "Is this right? hello Fine"
+    refused = await bob.post(place, {**filled, "action": "maybe"})
+    assert (refused.status, refused.json()["code"]) == (400, "invalid_form_data")
+    assert not await HumanInputForm.objects.aexists()
+
+
 async def test_editors_see_whom_a_run_waits_for_and_answer_in_their_place(house: Served, bob: TierClient) -> None:
     asking = await sync_to_async(make_flow)(house.cast.alice, ASKING)
     frames = (await bob.post(f"{draft(asking)}/run", {"inputs": {"word": "hello"}})).frames

@@ -7,6 +7,7 @@ from typing import Any
 from django.urls import path
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiResponse, extend_schema
+from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -38,6 +39,13 @@ class NodeFields(Fields):
     files = FilesField()
 
 
+class FormRunFields(NodeFields):
+    """``form_inputs`` are what a person fills in."""
+
+    form_inputs = ObjectField(required=False, default=dict)
+    action = serializers.CharField(max_length=255)
+
+
 class NodeViewSet(GraphViewSet):
     tag = "Workflow debugging"
 
@@ -51,6 +59,13 @@ class NodeViewSet(GraphViewSet):
             query=fields["query"] or "",
             files=given_files.inputs_of(fields.get("files")),
         )
+
+    def asking(self, app_id: str, node_id: str) -> Any:
+        """The plan of a node that asks people. Raises NodeNotFound for another one."""
+        app = self.app(app_id)
+        if drafts.node_type(drafts.get(app), node_id) != HUMAN_INPUT:
+            raise generation.NodeNotFound
+        return self.plan(app, node_id)
 
     def shown(self, row: NodeExecution) -> Any:
         return run_records.ExecutionRecord(run_records.Executed(row, self.account)).data
@@ -81,10 +96,7 @@ class HumanInput(NodeViewSet):
     needs = {"preview": "app.edit", "preview_in_chat": "app.edit"}
 
     def _preview(self, app_id: str, node_id: str) -> Deferred:
-        app = self.app(app_id)
-        if drafts.node_type(drafts.get(app), node_id) != HUMAN_INPUT:
-            raise generation.NodeNotFound
-        plan = self.plan(app, node_id)
+        plan = self.asking(app_id, node_id)
 
         async def ask() -> Response:
             row = await generation.run_node(plan)
@@ -101,6 +113,30 @@ class HumanInput(NodeViewSet):
     @extend_schema(operation_id="previewFormInChat", request=NodeFields, responses=FormPreview)
     def preview_in_chat(self, request: Request, app_id: str, node_id: str) -> Deferred:
         return self._preview(app_id, node_id)
+
+
+class Answers(NodeViewSet):
+    """A node that asks people, run with an answer of the author's own."""
+
+    needs = {"create": "app.edit", "create_in_chat": "app.edit"}
+
+    def _run(self, app_id: str, node_id: str) -> Deferred:
+        plan, fields = self.asking(app_id, node_id), self.body(FormRunFields)
+
+        async def answer() -> Response:
+            asked = await generation.run_node(plan)
+            with_answer = generation.answer_node(plan, asked, action=fields["action"], inputs=fields["form_inputs"])
+            return Response(self.shown(await generation.run_node(with_answer)))
+
+        return Deferred(answer)
+
+    @extend_schema(operation_id="runForm", request=FormRunFields, responses=run_records.ExecutionRecord)
+    def create(self, request: Request, app_id: str, node_id: str) -> Deferred:
+        return self._run(app_id, node_id)
+
+    @extend_schema(operation_id="runFormInChat", request=FormRunFields, responses=run_records.ExecutionRecord)
+    def create_in_chat(self, request: Request, app_id: str, node_id: str) -> Deferred:
+        return self._run(app_id, node_id)
 
 
 class Containers(NodeViewSet):
@@ -136,15 +172,17 @@ class Containers(NodeViewSet):
         return self._run(app_id, node_id, "loop")
 
 
-draft, form = "workflows/draft", "workflows/draft/human-input/nodes/<str:node_id>/form/preview"
+draft, form = "workflows/draft", "workflows/draft/human-input/nodes/<str:node_id>/form"
 chats = "apps/<str:app_id>/advanced-chat"
 routes = [
     path(f"apps/<str:app_id>/{draft}/nodes/<str:node_id>/run", Nodes.as_view({"post": "create"})),
     path(f"apps/<str:app_id>/{draft}/nodes/<str:node_id>/last-run", Nodes.as_view({"get": "last"})),
-    path(f"apps/<str:app_id>/{form}", HumanInput.as_view({"post": "preview"})),
-    path(f"{chats}/{form}", HumanInput.as_view({"post": "preview_in_chat"})),
+    path(f"apps/<str:app_id>/{form}/preview", HumanInput.as_view({"post": "preview"})),
+    path(f"{chats}/{form}/preview", HumanInput.as_view({"post": "preview_in_chat"})),
     path(f"apps/<str:app_id>/{draft}/iteration/nodes/<str:node_id>/run", Containers.as_view({"post": "iterate"})),
     path(f"apps/<str:app_id>/{draft}/loop/nodes/<str:node_id>/run", Containers.as_view({"post": "loop"})),
     path(f"{chats}/{draft}/iteration/nodes/<str:node_id>/run", Containers.as_view({"post": "iterate_in_chat"})),
     path(f"{chats}/{draft}/loop/nodes/<str:node_id>/run", Containers.as_view({"post": "loop_in_chat"})),
+    path(f"apps/<str:app_id>/{form}/run", Answers.as_view({"post": "create"})),
+    path(f"{chats}/{form}/run", Answers.as_view({"post": "create_in_chat"})),
 ]
