@@ -19,25 +19,34 @@ from apps.modes.mode import Turn
 from apps.modes.run import run
 from apps.services import end_users
 from difyproj.kernel import clock, ids, jsonio
+from difyproj.kernel.errors import Forbidden
 from difyproj.kernel.principal import ActorKind, Principal
 from workflows.engine.graph import BoundGraph
 from workflows.engine.limits import Limits
 from workflows.engine.node import NEVER_AGAIN, HistoryTurn
 from workflows.engine.state import RunState
 from workflows.models import ConversationVariable, TriggeredFrom
+from workflows.services import runnable, triggers
 
 from . import flows, given_files, graph_ports
 from .flows import Version
 from .graph_facts import GraphFacts
 from .plan import Plan, conversation_of, demand_query, history_of
 from .ports import RequestFile, TenantModels
-from .request import GenerateRequest
+from .request import DRAFT, GenerateRequest
+
+
+class TriggersOnly(Forbidden):
+    code = "trigger_workflow_service_mode_unavailable"
+    default_message = "This workflow is begun by its triggers, not by callers."
 
 
 def make(principal: Principal, app: App, request: GenerateRequest, run_id: UUID) -> Plan:
     """Check the request and read what its run needs. Raises the contract's errors, before anything is written."""
     mode = mode_of(app.mode)
     demand_query(mode, request)
+    if not request.entry and request.target != DRAFT:
+        demand_start(app, request.target)
     version = flows.load(app, request.target, request.entry)
     config = version.flow.config
     inputs, brought = _inputs(principal, config, request)
@@ -84,6 +93,13 @@ def make(principal: Principal, app: App, request: GenerateRequest, run_id: UUID)
             **traits(version),
         ),
     )
+
+
+def demand_start(app: App, target: str) -> None:
+    """Raises TriggersOnly for a graph that none but its triggers can begin."""
+    graph = runnable.version(app, target).graph
+    if graph.roots and all(graph.graph.nodes[name].type in triggers.KINDS for name in graph.roots):
+        raise TriggersOnly
 
 
 def traits(version: Version) -> dict[str, Any]:

@@ -266,3 +266,19 @@ async def test_a_signature_whose_call_began_nothing_may_come_again(house: Served
     assert (await call(house, hook, data=BODY, headers=headers)).status == 403
     await App.objects.filter(pk=hook.app_id).aupdate(enable_api=True)
     assert (await call(house, hook, data=BODY, headers=headers)).status == 202
+
+
+@pytest.mark.parametrize("more", [[], [("tick", {"type": "trigger-schedule", "title": "Tick"})]])
+async def test_what_only_triggers_begin_is_not_run_by_callers(house: Served, more: list[Any]) -> None:
+    graph = tree()
+    graph["nodes"] += [{"id": name, "data": data} for name, data in more]
+    key = await sync_to_async(make_flow)(house.cast.alice, graph)
+    body = {"inputs": {"word": "hi"}, "user": "u1"}
+    refused = await house.call("POST", "/v1/workflows/run", key=key, json=body)
+    assert (refused.status, refused.json()["code"]) == (403, "trigger_workflow_service_mode_unavailable")
+    start = {"id": "start", "data": {"type": "start", "title": "Start", "variables": []}}
+    graph["nodes"].append(start)
+    graph["edges"].append({"source": "start", "target": "end"})
+    await sync_to_async(publish)(key.app, graph)
+    answer = await house.call("POST", "/v1/workflows/run", key=key, json=body)
+    assert (answer.status, answer.json()["data"]["status"]) == (200, "succeeded")
