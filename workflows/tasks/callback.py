@@ -7,7 +7,7 @@ from workflows.services import callbacks
 
 
 class Callback(Job):
-    """Ten attempts within about three hours."""
+    """Ten attempts within about an hour and a half."""
 
     kind = callbacks.KIND
     max_attempts = 10
