@@ -49,11 +49,12 @@ class Webhook(TierViewSet):
         return self._answer(DebugCall(triggers.by_token(token, debugged=True), request))
 
     def _answer(self, call: Call) -> HttpResponse | Deferred:
+        signed = call.signature()
         inputs = trigger_webhook.inputs(call.data, call.received())
-        taken = call.take_signature()
+        webhook_calls.take(call.trigger, signed)
         if not call.uploads:
-            return call.fire(inputs, taken)
-        return Deferred(lambda: call.keep_and_fire(inputs, taken))
+            return call.fire(inputs, signed)
+        return Deferred(lambda: call.keep_and_fire(inputs, signed))
 
 
 class Call:
@@ -87,27 +88,27 @@ class Call:
     def begin(self, inputs: Mapping[str, Any]) -> None:
         generation.fire(self.trigger, inputs)
 
-    def take_signature(self) -> str:
+    def signature(self) -> str:
         told = self._request.headers
         signed, timestamp = told.get("X-Signature", ""), told.get("X-Timestamp", "")
-        return webhook_calls.take(self.trigger, signed=signed, timestamp=timestamp, body=self._body)
+        return webhook_calls.checked(self.trigger, signed=signed, timestamp=timestamp, body=self._body)
 
-    def fire(self, inputs: Mapping[str, Any], taken: str) -> HttpResponse:
+    def fire(self, inputs: Mapping[str, Any], signed: str) -> HttpResponse:
         try:
             self.begin(inputs)
         except BaseException:
-            webhook_calls.give_back(self.trigger, taken)
+            webhook_calls.give_back(self.trigger, signed)
             raise
         return answer(self.trigger, self.data, inputs)
 
-    async def keep_and_fire(self, inputs: Mapping[str, Any], taken: str) -> HttpResponse:
+    async def keep_and_fire(self, inputs: Mapping[str, Any], signed: str) -> HttpResponse:
         try:
             for row, file in self.uploads:
                 await files.keep(row, file)
         except BaseException:
-            await db.run(webhook_calls.give_back, self.trigger, taken)
+            await db.run(webhook_calls.give_back, self.trigger, signed)
             raise
-        return await db.run(self.fire, inputs, taken)
+        return await db.run(self.fire, inputs, signed)
 
     def _form(self, owner: Principal) -> dict[str, Any]:
         """The fields of a form. Several files of one name are a list, as are those of a field that takes one."""

@@ -48,11 +48,8 @@ def signature(key: str, timestamp: str, body: bytes) -> str:
     return SCHEME + hmac.digest(key.encode(), timestamp.encode() + b"." + body, "sha256").hex()
 
 
-def take(trigger: Trigger, *, signed: str, timestamp: str, body: bytes) -> str:
-    """Check the signature of a call and remember it; it is given back, empty where the webhook demands none.
-
-    Raises SignatureRefused, and SignatureReplayed for one that was remembered before, by whichever process.
-    """
+def checked(trigger: Trigger, *, signed: str, timestamp: str, body: bytes) -> str:
+    """The signature of a call, empty where the webhook demands none. Raises SignatureRefused."""
     key = triggers.signing_key(trigger)
     if not key:
         return ""
@@ -63,20 +60,26 @@ def take(trigger: Trigger, *, signed: str, timestamp: str, body: bytes) -> str:
         raise SignatureRefused("The signature is wrong.")
     if not _is_recent(timestamp):
         raise SignatureRefused("The time of the signature is too far from now.")
-    try:
-        with transaction.atomic():
-            IdempotencyKey.objects.create(
-                tenant_id=trigger.tenant_id, scope=_scope(trigger), key=expected, request_hash="", state="done"
-            )
-    except IntegrityError:
-        raise SignatureReplayed from None
     return expected
 
 
-def give_back(trigger: Trigger, taken: str) -> None:
+def take(trigger: Trigger, signed: str) -> None:
+    """Remember the signature of a call. Raises SignatureReplayed for one that was remembered before, by whichever process."""
+    if not signed:
+        return
+    try:
+        with transaction.atomic():
+            IdempotencyKey.objects.create(
+                tenant_id=trigger.tenant_id, scope=_scope(trigger), key=signed, request_hash="", state="done"
+            )
+    except IntegrityError:
+        raise SignatureReplayed from None
+
+
+def give_back(trigger: Trigger, signed: str) -> None:
     """The call began nothing: it may come again with the same signature."""
-    if taken:
-        IdempotencyKey.objects.filter(scope=_scope(trigger), key=taken).delete()
+    if signed:
+        IdempotencyKey.objects.filter(scope=_scope(trigger), key=signed).delete()
 
 
 def listen(trigger: Trigger, *, by: UUID) -> Mapping[str, Any] | None:

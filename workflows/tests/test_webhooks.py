@@ -244,6 +244,9 @@ async def test_of_the_same_signed_call_many_times_at_once_one_is_taken(house: Se
 async def test_a_missing_or_wrong_signature_is_refused(house: Served, change: dict[str, str]) -> None:
     hook = await hooked(house)
     key = await sync_to_async(triggers.renew_signing_key)(hook)
+    for body in (BODY, b"{"):
+        refused = await call(house, hook, data=body, headers={**signed(key, body), **change})
+        assert refused.status == 401
     answer = await call(house, hook, data=BODY, headers={**signed(key, BODY), **change})
     assert (answer.status, answer.json()["error"]) == (401, "Unauthorized")
     assert not await Run.objects.filter(app=hook.app).aexists()
