@@ -9,8 +9,11 @@ from uuid import UUID
 
 from accounts.models import Tag, TagBinding, TagType
 from apps.models import App, AppStar
+from apps.models.run import GRAPH_MODES
 from difyproj.infra.paging import Page, page_of
 from difyproj.kernel.principal import Principal
+from workflows.models import Workflow
+from workflows.services import versions
 
 from . import icons
 from .logs import account_names
@@ -45,6 +48,7 @@ class Listed:
     tags: Sequence[Tag]
     is_starred: bool
     icon_url: str | None
+    workflow: Workflow | None = None
 
 
 def page(principal: Principal, filters: Filters, *, page: int, limit: int) -> Page[App]:
@@ -67,13 +71,15 @@ def page(principal: Principal, filters: Filters, *, page: int, limit: int) -> Pa
 
 
 def listed(principal: Principal, rows: Sequence[App]) -> list[Listed]:
-    """The rows with what stands beside them: four queries at most, however many they are."""
+    """The rows with what stands beside them: five queries at most, however many they are."""
     keys = [row.pk for row in rows]
     names = account_names(row.created_by_id for row in rows)
     stars = AppStar.objects.visible_to(principal).filter(account_id=principal.actor_id, app_id__in=keys)
     starred = set(stars.values_list("app_id", flat=True))
     tags = tags_of(principal.tenant_id, keys)
     images = icons.urls(principal.tenant_id, rows)
+    graphs = [row.pk for row in rows if row.mode in GRAPH_MODES]
+    published = versions.newest_of(principal.tenant_id, graphs) if graphs else {}
     return [
         Listed(
             app=row,
@@ -81,6 +87,7 @@ def listed(principal: Principal, rows: Sequence[App]) -> list[Listed]:
             tags=tags.get(row.pk, ()),
             is_starred=row.pk in starred,
             icon_url=images.get(row.icon),
+            workflow=published.get(row.pk),
         )
         for row in rows
     ]

@@ -88,7 +88,7 @@ async def test_apps_of_graphs_are_made_and_do_not_run_yet(crew: Crew, mode: str)
     assert (made["mode"], made["model_config"], made["workflow"]) == (mode, None, None)
     if mode == "advanced-chat":
         answer = await crew.bob.post(f"/apps/{made['id']}/chat-messages", {"query": "Who?", "inputs": {}})
-        assert_error(answer, 400, "app_unavailable")
+        assert_error(answer, 400, "draft_workflow_not_exist")
     assert_error(await crew.bob.post(f"/apps/{made['id']}/model-config", {"pre_prompt": "x"}), 400, "app_unavailable")
 
 

@@ -152,3 +152,12 @@ async def test_no_other_write_takes_a_beacon(house: Served, flow: Key) -> None:
     answer = await house.call("POST", f"/console/api{below(flow)}/publish", data=b"{}", headers=headers)
     assert answer.status == 401
     assert await Workflow.objects.versions().filter(app=flow.app).acount() == 1
+
+
+async def test_the_list_of_apps_names_the_published_version(bob: TierClient, flow: Key) -> None:
+    shown = {one["id"]: one["workflow"] for one in (await bob.get("/apps")).json()["data"]}
+    version = await Workflow.objects.versions().aget(app=flow.app)
+    assert shown.pop(str(flow.app.pk))["id"] == str(version.pk)
+    assert set(shown.values()) == {None}
+    own = (await bob.get(f"/apps/{flow.app.pk}")).json()["workflow"]
+    assert (own["id"], own["created_by"]) == (str(version.pk), str(version.created_by_id))

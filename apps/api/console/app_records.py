@@ -23,6 +23,16 @@ class TagRecord(serializers.ModelSerializer[Tag]):
         read_only_fields = fields
 
 
+class PublishedWorkflow(Shape):
+    """The published version of an app that is a graph."""
+
+    id = serializers.UUIDField()
+    created_by = serializers.UUIDField(source="created_by_id", allow_null=True)
+    created_at = EpochField()
+    updated_by = serializers.UUIDField(source="updated_by_id", allow_null=True)
+    updated_at = EpochField()
+
+
 class AppRecord(Shape):
     """What stands in a list. Drafts, triggers and keys of single permissions belong to kinds of apps that are not here yet."""
 
@@ -36,7 +46,7 @@ class AppRecord(Shape):
     icon_url = serializers.CharField(allow_null=True)
     max_active_requests = serializers.IntegerField(source="app.max_active_requests")
     model_config = serializers.SerializerMethodField()
-    workflow = serializers.SerializerMethodField()
+    workflow = PublishedWorkflow(allow_null=True)
     use_icon_as_answer_icon = serializers.BooleanField(source="app.use_icon_as_answer_icon")
     created_by = serializers.UUIDField(source="app.created_by_id", allow_null=True)
     created_at = EpochField(source="app.created_at")
@@ -58,9 +68,6 @@ class AppRecord(Shape):
         if whole is None:
             return None
         return {"model": whole.get("model", {}), "pre_prompt": whole.get("pre_prompt", ""), **_history(row.app)}
-
-    def get_workflow(self, row: Listed) -> dict[str, Any] | None:
-        return None
 
     def get_has_draft_trigger(self, row: Listed) -> bool:
         return False
