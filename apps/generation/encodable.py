@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
 import msgspec
 
 from difyproj.kernel import jsonio
-from workflows.engine.events import RunEvent
+from workflows.engine import events
+from workflows.engine.events import RunEvent, TextChunk
 
 Event = TypeVar("Event", bound=RunEvent)
 Part = TypeVar("Part", bound=msgspec.Struct)
@@ -20,7 +22,10 @@ LARGEST = 2**63 - 1
 def encodable(event: Event) -> Event:
     """The event itself, or one with texts in the place of what is no JSON, and the nearest number for one too large."""
     try:
-        _encode(event)
+        events.encode(event)
+        # Readers get JSON, which takes other keys; it would take every number.
+        if type(event) is not TextChunk:
+            _encode(event)
     except (UnicodeEncodeError, OverflowError, TypeError, ValueError, RecursionError):
         return _rebuilt(event)
     return event
@@ -44,4 +49,11 @@ def _fitting(value: Any) -> Any:
         return {name: _fitting(item) for name, item in value.items()}
     if isinstance(value, list):
         return [_fitting(item) for item in value]
-    return float(value) if isinstance(value, int) and not -LARGEST <= value <= LARGEST else value
+    return _nearest(value) if isinstance(value, int) and not -LARGEST <= value <= LARGEST else value
+
+
+def _nearest(value: int) -> float:
+    try:
+        return float(value)
+    except OverflowError:
+        return sys.float_info.max if value > 0 else -sys.float_info.max

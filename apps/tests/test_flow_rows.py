@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import Sequence
 from typing import Any
 
@@ -44,6 +45,18 @@ async def test_what_no_database_keeps_is_kept_as_far_as_it_can_be(house: Served,
     assert kept.outputs is not None
     assert (kept.outputs["output"]["text"], kept.outputs["output"]["none"]) == ("ab?", None)
     assert (await Run.objects.aget(pk=asked.run_id)).status == "succeeded"
+
+
+@pytest.mark.parametrize(("value", "nearest"), [(2**70, 2.0**70), (-(10**400), -sys.float_info.max)], ids=["large", "huge"])
+async def test_a_number_that_no_event_holds_is_the_nearest_one(house: Served, value: int, nearest: float) -> None:
+    """JSON has such numbers, so whoever asks may bring one."""
+    graph = row(start({"variable": "n", "label": "n", "type": "number", "required": True}), end(n=["start", "n"]))
+    asked = await ask(await sync_to_async(make_flow)(house.cast.alice, graph), inputs={"n": value})
+    heard = await asked.records()
+    assert names(heard)[0] == "workflow_started"
+    assert heard[-1][1]["data"]["outputs"] == {"n": nearest}
+    assert (await Run.objects.aget(pk=asked.run_id)).status == "succeeded"
+    assert (await WorkflowRun.objects.aget(pk=asked.run_id)).outputs == {"n": nearest}
 
 
 async def test_one_run_that_cannot_be_written_does_not_hold_up_the_others(
