@@ -45,6 +45,11 @@ class WorkflowFields(GenerateFields):
     )  # fmt: skip
 
 
+def body_of(mode: str) -> type[GenerateFields]:
+    """What is sent to an app of this mode."""
+    return {"completion": CompletionFields, "workflow": WorkflowFields}.get(mode, ChatFields)
+
+
 class VersionFields(Fields):
     version = serializers.CharField(
         required=False, default="", allow_blank=True, max_length=64, help_text="An addition: `published` or a version's id."

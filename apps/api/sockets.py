@@ -21,7 +21,7 @@ from difyproj.tiers.reading import read
 from difyproj.tiers.sockets import TierSocket, query_of
 
 from . import requests
-from .questions import accepted_trace_id, generate_request
+from .questions import accepted_trace_id, generate_request, published
 
 
 class AppSocket(TierSocket):
@@ -93,9 +93,10 @@ class ChatSocket(AppSocket, AskingSocket):
         app = self.row.app
         assert app is not None
         throttling.check_token(self.row)
-        fields = read(requests.CompletionFields if app.mode == "completion" else requests.ChatFields, message)
+        fields = read(requests.body_of(app.mode), message)
+        target = published(fields.get("workflow_id")) if app.mode == "advanced-chat" else generation.PUBLISHED
         principal = self.principal_of(fields["user"])
-        asked = generate_request(fields, accepted_trace_id(fields.get("trace_id")), streaming=True)
+        asked = generate_request(fields, accepted_trace_id(fields.get("trace_id")), streaming=True, target=target)
         return principal, generation.generate(principal, app, asked)
 
     def asker(self, message: dict[str, Any]) -> Principal:

@@ -13,6 +13,7 @@ from django.test.utils import override_settings
 from apps.models import ApiToken, Message, Run
 from apps.models.token import TokenKind
 from apps.services import tokens
+from difyproj.testing.flows import ECHO, make_flow
 from difyproj.testing.served import Served
 from difyproj.testing.upstream import Script
 from difyproj.tiers import sockets, streaming
@@ -50,6 +51,18 @@ async def test_a_completion_app_writes_over_the_socket_too(house: Served) -> Non
         heard = await socket.hear_until("message_end")
     assert "conversation_id" not in heard[0]
     assert (await Run.objects.aget()).trace_id == "t-1"
+
+
+async def test_a_workflow_runs_over_the_socket_too(house: Served) -> None:
+    flow = await sync_to_async(make_flow)(house.cast.alice, ECHO)
+    async with talk(house, token=flow.token) as socket:
+        await socket.send(inputs={"word": "hello"}, user="u1")
+        heard = await socket.hear_until("workflow_finished")
+        await socket.send(inputs={}, user="u1")
+        refused = (await socket.hear_until("error"))[-1]
+    assert heard[-1]["data"]["outputs"] == {"said": "hello"}
+    assert (refused["code"], refused["status"]) == ("invalid_param", 400)
+    assert (await Run.objects.aget()).mode == "workflow"
 
 
 async def test_one_socket_holds_a_conversation(house: Served) -> None:

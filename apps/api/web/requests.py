@@ -29,6 +29,11 @@ class WorkflowFields(requests.GenerateFields):
     user = None  # type: ignore[assignment]
 
 
+def body_of(mode: str) -> type[requests.GenerateFields]:
+    """What visitors send to an app of this mode."""
+    return {"completion": CompletionFields, "workflow": WorkflowFields}.get(mode, ChatFields)
+
+
 class AttachFields(requests.AttachFields):
     user = None  # type: ignore[assignment]
 

@@ -43,7 +43,7 @@ class VisitorChatSocket(VisitorSocket, AskingSocket):
     def generate(self, message: dict[str, Any]) -> tuple[Principal, UUID]:
         app, principal = self.visit.app, self.principal
         throttling.check_visitor(self.visit, access_log.address_of(self.scope))
-        fields = read(requests.CompletionFields if app.mode == "completion" else requests.ChatFields, message)
+        fields = read(requests.body_of(app.mode), message)
         asked = generate_request(fields, accepted_trace_id(fields.get("trace_id")), streaming=True)
         return principal, generation.generate(principal, app, asked)
 
