@@ -285,3 +285,33 @@ async def test_what_only_triggers_begin_is_not_run_by_callers(house: Served, mor
     await sync_to_async(publish)(key.app, graph)
     answer = await house.call("POST", "/v1/workflows/run", key=key, json=body)
     assert (answer.status, answer.json()["data"]["status"]) == (200, "succeeded")
+
+
+MULTI = "multipart/form-data; boundary=x"
+PART = b'--x\r\nContent-Disposition: form-data; name="%s"%s\r\n\r\n%s\r\n--x--\r\n'
+ODD: list[tuple[str, bytes]] = [
+    ("application/json", b'{"word": "a\\u0000b"}'), ("application/json", b'{"\\u0000": 1, "word": "x"}'),
+    ("application/json", b'{"word": "\\ud800"}'), ("application/json", b"[" * 10_000), ("application/json", b'"word"'),
+    ("application/json", b"NaN"), ("application/json", b'{"word": "x", "n": 1e999}'), ("application/json", b"\xff\xfe"),
+    ("application/json", b'{"word": {"dify_model_identity": "__dify__file__", "related_id": "x", "type": 7}}'),
+    ("application/x-www-form-urlencoded", b"word=%00%ff&=&&word"), ("application/x-www-form-urlencoded", b"\x00\xff"),
+    (MULTI, PART % (b"word", b"", b"\x00\xff")), (MULTI, PART % (b"word", b'; filename="a\x00.txt"', b"x")),
+    (MULTI, PART % (b"word", b'; filename="../a"', b"x")), (MULTI, PART % (b"word", b'; filename=""', b"")),
+    (MULTI, b"--x\r\n"), (MULTI, b"nothing"), ("multipart/form-data", b"--x"), ("multipart/form-data; boundary=", b"--"),
+    ("text/plain; charset=nonsense", b"\xff\x00"), ("application/octet-stream", b"\x00"), ("", b"x"), ("\xff", b"x"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("content_type", ["", "application/json", "multipart/form-data", "text/plain"])
+@pytest.mark.parametrize("kind", ["string", "object", "file", "array[file]"])
+async def test_no_odd_call_breaks_anything(house: Served, content_type: str, kind: str) -> None:
+    body = [{"name": "word", "type": kind, "required": False}]
+    hook = await hooked(house, content_type=content_type, body=body, params=[], headers=[])
+    for stated, sent in ODD:
+        answer = await call(house, hook, data=sent, headers={"Content-Type": stated, "X-Odd": "\xff"}, params={"\0": "\0"})
+        assert answer.status < 500, (stated, sent, answer.body)
+        if answer.status >= 400:
+            assert set(answer.json()) == {"error", "message"}
+    async with asyncio.timeout(10):
+        while await Run.objects.filter(app_id=hook.app_id, status="running").aexists():
+            await asyncio.sleep(0.05)
