@@ -10,7 +10,7 @@ import pytest
 from asgiref.sync import sync_to_async
 from django.db import connection
 
-from apps.generation import triggered
+from apps.generation import reaper, triggered
 from apps.generation.pump import slot_key
 from apps.models import App, Run
 from apps.services import apps
@@ -20,8 +20,12 @@ from difyproj.kernel import clock
 from difyproj.testing.cast import Person
 from difyproj.testing.flows import publish
 from difyproj.testing.served import Served
-from workflows.models import Trigger, WorkflowRun
+from difyproj.testing.upstream import Script
+from workflows.models import NodeExecution, Trigger, WorkflowRun
 from workflows.services import graphs, triggers
+
+from . import flows
+from .test_flow_crashes import die, until_over
 
 YEARLY = {"type": "trigger-schedule", "title": "Tick", "mode": "cron", "cron_expression": "0 0 1 1 *", "timezone": "UTC"}
 END = {"type": "end", "title": "End", "outputs": []}
@@ -113,3 +117,24 @@ async def test_a_schedule_of_a_closed_workspace_says_why_it_does_not_run(house: 
     assert (kept.pending_at, kept.last_run_id) == (None, None)
     assert kept.last_error
     assert not await Run.objects.filter(app_id=row.app_id).aexists()
+
+
+async def test_a_run_that_loses_its_process_goes_on_from_its_trigger(house: Served) -> None:
+    app = await sync_to_async(apps.create)(tenant=house.cast.alice.tenant, name="Clockwork", mode="workflow")
+    graph = flows.row({"id": "tick", "data": YEARLY}, flows.llm("poem", "A poem."), flows.end(said=["poem", "text"]))
+    graph["nodes"].append(flows.start())
+    graph["edges"].append(flows.edge("start", "poem"))
+    await sync_to_async(publish)(app, graph)
+    house.upstream.script = Script(hang="before")
+    tick = await Trigger.objects.select_related("app", "tenant").aget(app=app)
+    run_id = await sync_to_async(triggered.fire)(tick, {})
+    while not house.upstream.requests:
+        await asyncio.sleep(0.01)
+    await die(run_id)
+    house.upstream.script = Script(tokens=["Roses"])
+    await reaper.reap()
+    assert (await until_over(run_id)).status == "succeeded"
+    kept = await WorkflowRun.objects.aget(pk=run_id)
+    assert (kept.outputs, kept.triggered_from) == ({"said": "Roses"}, "schedule")
+    begun = NodeExecution.objects.filter(run_id=run_id).order_by("index")
+    assert [node.node_id async for node in begun] == ["tick", "poem", "end"]
