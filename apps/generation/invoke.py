@@ -17,8 +17,8 @@ from accounts.services import model_access
 from apps import config as app_config
 from apps.config import AppConfig
 from apps.models import App, Conversation, Message, Run
-from apps.modes import questions
-from apps.services import apps, conversations
+from apps.modes import GRAPH_MODES, questions
+from apps.services import apps, conversations, graph_apps
 from difyproj.infra import db
 from difyproj.kernel.errors import (
     AppSuggestedQuestionsDisabled,
@@ -119,7 +119,9 @@ def plan_questions(app: App, message: Message) -> QuestionsPlan:
 
 
 def _configuration_of(app: App, message: Message) -> AppConfig:
-    """A debug run's own configuration, else the app's."""
+    """A debug run's own configuration, else the app's; a graph is debugged by its draft."""
+    if message.tier == Tier.CONSOLE and app.mode in GRAPH_MODES:
+        return graph_apps.draft_configuration(app)
     rows = Run.objects.filter(message=message).values_list("config_override", flat=True)
     override = rows.first() if message.tier == Tier.CONSOLE else None
     return apps.configuration(app) if override is None else app_config.parse(override)

@@ -9,6 +9,7 @@ from uuid import UUID
 from apps.config import AppConfig
 from apps.models import App
 from apps.modes import flow
+from workflows.models import DRAFT
 from workflows.services import runnable
 from workflows.services.runnable import Runnable
 
@@ -25,9 +26,18 @@ def configuration(app: App) -> AppConfig:
         known = _parsed.get(found.workflow_id)
     if known is not None and known[0] is found:
         return known[1]
-    config = flow.bind(found.graph, found.features).config
+    config = _of(found)
     with _lock:
         if len(_parsed) >= MOST:
             _parsed.clear()
         _parsed[found.workflow_id] = (found, config)
     return config
+
+
+def draft_configuration(app: App) -> AppConfig:
+    """Of the draft as it is now. Raises DraftWorkflowNotExist, and InvalidParam or AppUnavailable for one that is broken."""
+    return _of(runnable.version(app, DRAFT))
+
+
+def _of(found: Runnable) -> AppConfig:
+    return flow.bind(found.graph, found.features).config

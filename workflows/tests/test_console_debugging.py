@@ -9,6 +9,7 @@ from apps.models import Message, Run
 from difyproj.testing.console import TierClient, signed_in
 from difyproj.testing.flows import ASKING, ECHO, TALK, make_flow
 from difyproj.testing.served import Key, Served
+from difyproj.testing.upstream import Script
 from workflows.models import HumanInputForm, NodeExecution, WorkflowRun
 from workflows.services import drafts, graphs
 
@@ -59,6 +60,17 @@ async def test_a_draft_of_a_chatflow_is_talked_with(house: Served, bob: TierClie
     assert (wrong.status, wrong.json()["code"]) == (404, "app_not_found")
     debugged = (await bob.post(f"/apps/{chat.app.pk}/chat-messages", {"inputs": {}, "query": "Three?"})).json()
     assert (await WorkflowRun.objects.aget(pk=debugged["task_id"])).version == "draft"
+
+
+async def test_questions_follow_by_the_draft(house: Served, bob: TierClient) -> None:
+    chat = await sync_to_async(make_flow)(house.cast.alice, TALK, "advanced-chat")
+    place = f"/apps/{chat.app.pk}"
+    frames = (await bob.post(f"{place}/advanced-chat/workflows/draft/run", {"query": "One?"})).frames
+    suggested = f"{place}/chat-messages/{frames[0].record['message_id']}/suggested-questions"
+    assert (await bob.get(suggested)).json()["code"] == "app_suggested_questions_after_answer_disabled"
+    await bob.post(f"{draft(chat)}/features", {"features": {"suggested_questions_after_answer": {"enabled": True}}})
+    house.upstream.script = Script(tokens=('["Why?", "How?"]',))
+    assert (await bob.get(suggested)).json() == {"data": ["Why?", "How?"]}
 
 
 async def test_a_node_runs_alone_and_its_last_run_is_kept(bob: TierClient, flow: Key) -> None:
