@@ -21,7 +21,7 @@ from workflows.engine.events import (
     TextWhole,
 )
 
-from . import asking
+from . import asking, graph_rows
 from .commits import committer
 from .encodable import encodable
 from .ledger import Ending, Ledger
@@ -54,7 +54,8 @@ async def close(
 ) -> bool:
     """Keep all that waits and the end, in one transaction; ``then`` follows in the same thread. False when another process has
     the run."""
-    ledger.put(run, TextWhole())
+    for _ in range(graph_rows.ids_before_end(run.reply)):
+        ledger.put(run, TextWhole())
     ledger.settled = asyncio.get_running_loop().create_future()
     ledger.ending = Ending(event, jsonio.storable(run.state.answer), clock.now(), then)
     committer.hand(run)

@@ -36,7 +36,8 @@ def whole(run: Run, *, after: int) -> list[Numbered]:
     boundaries = [entry for entry in kept if isinstance(entry[1], BOUNDARIES)]
     rebuilt = [entry for entry in boundaries if entry[0] < end_id]
     if text or after:
-        rebuilt.append((end_id - 1, TextReplaced(text, reason=RESUMED) if after else TextChunk(text)))
+        text_id = end_id - (1 if message is None else 2)
+        rebuilt.append((text_id, TextReplaced(text, reason=RESUMED) if after else TextChunk(text)))
     if run.status == RunStatus.PAUSED:
         rebuilt += [entry for entry in boundaries if entry[0] == end_id]
     else:

@@ -167,5 +167,6 @@ def _end(run: Run, status: str, error: DomainError | None) -> None:
     else:
         end = RunFailed(code=error.code, status=error.status, message=error.message, **told)
     ending = Ending(end, answer, moment, then=lambda: None)
-    next_id = max(run.reserved_event_id, run.last_event_id) + 2
-    graph_rows.save([Portion(reply_of_row(run), run.process_id, (), 0, ending, next_id, is_cut_off=True)])
+    reply = reply_of_row(run)
+    next_id = max(run.reserved_event_id, run.last_event_id) + graph_rows.ids_before_end(reply) + 1
+    graph_rows.save([Portion(reply, run.process_id, (), 0, ending, next_id, is_cut_off=True)])

@@ -28,6 +28,7 @@ from workflows.services import conversation_variables, forms
 from . import asking
 from .ledger import Ending, Numbered, Portion
 from .recorder import STATUS, message_outcome
+from .request import Reply
 
 CONVERSATION: Final = "conversation"
 _FENCE: Final = "UPDATE apps_run SET last_event_id = %s WHERE id = %s AND status = 'running' AND "
@@ -81,6 +82,11 @@ def _fence(portions: Sequence[Portion]) -> int:
                 cursor.executemany(_FENCE + "process_id = %s", [(*row, mine) for row in rows])
             met += int(cursor.rowcount)
     return met
+
+
+def ids_before_end(reply: Reply) -> int:
+    """How many ids stand free before a run's end: for the whole text, and for the first of a chatflow's two last records."""
+    return 1 if reply.message_id is None else 2
 
 
 def _last(portion: Portion) -> int:

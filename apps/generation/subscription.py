@@ -53,7 +53,7 @@ class Subscription:
         self.reply = reply
         self.wire = wire
         self.finished = False
-        self._after = after
+        self._after = self._had = after
         self._follower = follower
         self._is_graph = reply.mode in GRAPH_MODES
         self._continues = continue_on_pause
@@ -77,11 +77,11 @@ class Subscription:
         found = await self.events(seconds)
         if not self._is_graph:
             return [(number, record) for number, event in found for record in self.wire.records(event)]
-        return [one for number, event in found for one in self._numbered(number, event)]
+        return [one for number, event in found for one in self._numbered(number, event) if one[0] > self._had]
 
     def _numbered(self, number: int, event: RunEvent) -> list[NumberedRecord]:
-        """Who saw only the first of an event's records asks for the event again: the id of the event is the last one's. The id
-        before an end is free for that (``TextWhole``)."""
+        """Who saw only the first of an event's records gets the others: the id of the event is the last one's. The id before an
+        end is free for that (``TextWhole``)."""
         *first, last = self.wire.records(event) or (None,)
         return [] if last is None else [*((number - 1, record) for record in first), (number, last)]
 

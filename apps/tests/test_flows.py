@@ -12,6 +12,7 @@ from difyproj.testing.served import Served
 from workflows.models import NodeExecution, WorkflowRun
 
 from .flows import ECHO, answer, ask, llm, make_flow, names, row, start
+from .test_flow_crashes import lose_logs
 
 
 @pytest.fixture(autouse=True)
@@ -53,3 +54,19 @@ async def test_a_chatflow_is_a_message_and_a_run(house: Served) -> None:
     assert (body["answer"], body["mode"], body["message_id"]) == (message.answer, "advanced-chat", str(message.pk))
     assert await Conversation.objects.filter(pk=message.conversation_id).acount() == 1
     assert await NodeExecution.objects.filter(run_id=asked.run_id, status="succeeded").acount() == 3
+
+
+async def test_ids_only_grow_for_whoever_comes_back_to_a_chatflow_that_has_ended(house: Served) -> None:
+    """Its text, rebuilt, and the first of its two last records each have an id of their own."""
+    app = await sync_to_async(make_flow)(house.cast.alice, row(start(), llm(), answer("{{#llm.text#}}")), "advanced-chat")
+    asked = await ask(app, query="Hi")
+    live = await asked.records()
+    end = live[-1][0]
+    await lose_logs()
+    for after in range(end):
+        again = await asked.records(after=after)
+        numbers = [number for number, _ in again]
+        assert numbers == sorted(set(numbers)) and numbers[0] > after
+        assert (numbers[-1], again[-1][1]) == live[-1]
+        assert ("message_end" in names(again)) == (after < end - 1)
+        assert {"message", "message_replace"} & {*names(again)} or after >= end - 2
