@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Iterator
 from urllib.parse import urlsplit
 
+import hypothesis
 import pytest
 from django.conf import settings
 from django.db import DEFAULT_DB_ALIAS
@@ -20,6 +21,10 @@ from difyproj.testing.cast import Cast, Person, raise_curtain
 from difyproj.testing.database import close_other_connections, empty_tables, forget_counters
 from difyproj.testing.network import network_off
 from difyproj.testing.served import Served, served
+
+# A machine that does other things at the same time is not a slow example.
+hypothesis.settings.register_profile("house", deadline=None)
+hypothesis.settings.load_profile("house")
 
 
 @pytest.fixture(scope="session", autouse=True)
