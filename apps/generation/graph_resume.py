@@ -46,6 +46,11 @@ def take_over(run_id: UUID, owner: UUID | None) -> bool:
 
 def go_on(run_id: UUID) -> bool:
     """Go on with a paused run; false when it is not paused, or somebody else did."""
+    with live.beginning(run_id):
+        return _go_on(run_id)
+
+
+def _go_on(run_id: UUID) -> bool:
     with transaction.atomic():
         run = Run.objects.select_for_update().filter(pk=run_id, status=RunStatus.PAUSED).first()
         if run is None:
@@ -93,6 +98,11 @@ def _answered(**where: Any) -> list[UUID]:
 
 def stop_paused(run_id: UUID) -> bool:
     """End a run that waits for people; false when it does not wait."""
+    with live.beginning(run_id):
+        return _stop_paused(run_id)
+
+
+def _stop_paused(run_id: UUID) -> bool:
     with transaction.atomic():
         run = Run.objects.select_for_update().filter(pk=run_id, status=RunStatus.PAUSED).first()
         if run is None:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from uuid import UUID
 
+from difyproj.infra import loop
 from workflows.engine.events import RunEvent, TextChunk, TextReplaced
 from workflows.engine.state import RunState
 
@@ -73,6 +75,8 @@ class LiveRun:
 
 
 _runs: dict[UUID, LiveRun] = {}
+# Runs whose rows say that they are this process's, before their pumps begin; one stands here as often as it is begun.
+_beginning: list[UUID] = []
 # A graph may be done before its reader comes.
 _replies: dict[UUID, Reply] = {}
 MOST_REPLIES = 1_000
@@ -87,6 +91,21 @@ def add(run: LiveRun) -> None:
 
 def find(run_id: UUID) -> LiveRun | None:
     return _runs.get(run_id)
+
+
+@contextmanager
+def beginning(run_id: UUID) -> Iterator[None]:
+    """While this lasts, and until what was put on the loop meanwhile is done, the run has somebody; from any thread."""
+    _beginning.append(run_id)
+    try:
+        yield
+    finally:
+        loop.call(_beginning.remove, run_id)
+
+
+def has(run_id: UUID) -> bool:
+    """Whether somebody here works on the run, or is about to."""
+    return run_id in _runs or run_id in _beginning
 
 
 def remove(run: LiveRun) -> None:

@@ -42,7 +42,7 @@ async def reap() -> int:
         if None not in done:
             await db.run(leases.forget, process_id)
     for run in await db.run(_nobodys):
-        if live.find(run.pk) is None:
+        if not live.has(run.pk):
             ended += await _take(run) or 0
     return ended
 
@@ -57,7 +57,7 @@ def _nobodys() -> list[Run]:
     orphaned = ~Exists(Process.objects.filter(pk=OuterRef("process_id")))
     old = Q(process_id=leases.mine(), created_at__lt=clock.now() - timedelta(seconds=FORGOTTEN_SECONDS))
     rows = Run.objects.filter(orphaned | old, status=RunStatus.RUNNING).select_related("message")
-    return [run for run in rows if live.find(run.pk) is None]
+    return [run for run in rows if not live.has(run.pk)]
 
 
 async def _take(run: Run) -> bool | None:

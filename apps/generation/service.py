@@ -12,7 +12,7 @@ from django.db.models import Q
 
 from apps.models import App, Run, RunStatus
 from apps.modes import GRAPH_MODES
-from difyproj.infra import leases, loop
+from difyproj.infra import db, leases, loop
 from difyproj.infra.backends import get_control, get_slots
 from difyproj.infra.models import IdempotencyKey
 from difyproj.kernel import ids
@@ -117,12 +117,16 @@ def stop(principal: Principal, run_id: UUID) -> bool:
         whose |= Q(mode="workflow")
     unfinished = Run.objects.filter(status__in=(RunStatus.RUNNING, RunStatus.PAUSED))
     own = unfinished.visible_to(principal).filter(pk=run_id, tier=principal.tier)
-    status = own.filter(whose).values_list("status", flat=True).first()
-    if status is None:
+    found = own.filter(whose).values_list("status", "mode").first()
+    if found is None:
         return False
+    status, mode = found
     if status == RunStatus.PAUSED and graph_resume.stop_paused(run_id):
         return True
     get_control().send(STOP_TOPIC, {"run_id": str(run_id)})
+    if mode in GRAPH_MODES:
+        # Where it runs, nobody hears of this once it has paused.
+        graph_resume.stop_paused(run_id)
     return True
 
 
@@ -146,3 +150,12 @@ def hear_stop(payload: dict[str, object]) -> None:
     run = live.find(key) if key else None
     if run is not None:
         run.stop()
+        if run.ledger is not None and not run.driving:
+            loop.spawn(_stop_when_paused(run), name=f"stop-{key}")
+
+
+async def _stop_when_paused(run: LiveRun) -> None:
+    """The stop may have come while the pause was being kept."""
+    if run.task is not None:
+        await asyncio.wait((run.task,))
+    await db.run(graph_resume.stop_paused, run.reply.run_id)

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import timedelta
 from typing import Any
+from uuid import UUID
 
 import pytest
 from asgiref.sync import sync_to_async
 
 from apps import generation
 from apps.generation import asking as asking_door
-from apps.generation import graph_resume, live, reaper
+from apps.generation import graph_past, graph_record, graph_resume, live, reaper
+from apps.generation.live import LiveRun
+from apps.generation.plan import Plan
 from apps.models import App, Message, Run, RunStatus
-from difyproj.infra import backends
+from difyproj.infra import backends, db, loop
+from difyproj.kernel import clock
 from difyproj.kernel.errors import HumanInputFormSubmitted
 from difyproj.testing.served import Served
 from difyproj.testing.transcripts import Transcript
@@ -21,7 +26,7 @@ from difyproj.tiers.streaming import frame
 from workflows.models import HumanInputForm, NodeExecution
 from workflows.services import forms
 
-from .flows import answer, ask, edge, end, llm, make_flow, names, node, start
+from .flows import answer, ask, edge, end, end_user, llm, make_flow, names, node, start
 from .restart import lose_logs
 from .test_flow_crashes import die, until_over
 from .test_flow_transcripts import FOLDER, note_rows, ordered
@@ -202,6 +207,43 @@ async def test_an_answer_that_comes_while_the_run_pauses_is_not_lost(house: Serv
     assert await sync_to_async(graph_resume.sweep)() == 1
     assert (await until_over(asked.run_id)).status == "succeeded"
     assert (await Message.objects.aget(run_id=asked.run_id)).answer == "No."
+
+
+async def test_a_run_that_is_about_to_go_on_is_not_taken_for_one_that_nobody_has(
+    house: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between the row that says so and the pump that does it there are queries; the reaper looks whenever it likes."""
+    asked = await ask(await approval(house), query="Go")
+    heard = await asked.records()
+    await Run.objects.filter(pk=asked.run_id).aupdate(created_at=clock.now() - timedelta(days=1))
+    plan_of, begun = graph_past.plan_of, list[UUID]()
+
+    def looked_at(run: Run) -> Plan:
+        begun.append(run.pk)
+        if len(begun) == 1:
+            asyncio.run_coroutine_threadsafe(reaper.reap(), loop.current()).result()
+        return plan_of(run)
+
+    monkeypatch.setattr(graph_past, "plan_of", looked_at)
+    await submit(token_of(heard))
+    assert (await until_over(asked.run_id)).status == "succeeded"
+    assert begun == [asked.run_id]
+
+
+async def test_a_stop_that_comes_while_the_run_pauses_ends_it(house: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    close = graph_record.close
+
+    async def stopped(run: LiveRun, *args: Any, **kwargs: Any) -> bool:
+        assert await db.run(generation.stop, principal, run.reply.run_id)
+        return await close(run, *args, **kwargs)
+
+    app = await approval(house)
+    principal = await sync_to_async(end_user)(app)
+    monkeypatch.setattr(graph_record, "close", stopped)
+    asked = await ask(app, query="Go")
+    run = await until_over(asked.run_id)
+    assert run.status == "stopped"
+    assert await HumanInputForm.objects.waiting().filter(run_id=asked.run_id).acount() == 0
 
 
 async def test_an_answer_whose_process_died_with_it_is_found_again(house: Served) -> None:
