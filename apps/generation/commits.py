@@ -79,6 +79,15 @@ async def _keep(portions: Sequence[Portion]) -> Sequence[Outcome]:
 
 
 def _settle(run: LiveRun, portion: Portion, outcome: Outcome) -> None:
+    """What goes wrong with one run is told to that one: the others wait for the committer, too."""
+    try:
+        _tell(run, portion, outcome)
+    except Exception as error:
+        logger.exception("What is kept of a run could not be shown", extra={"run_id": str(run.reply.run_id)})
+        _tell(run, portion, error)
+
+
+def _tell(run: LiveRun, portion: Portion, outcome: Outcome) -> None:
     ledger = _ledger(run)
     if outcome is True:
         ledger.kept(run)

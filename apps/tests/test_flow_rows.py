@@ -12,7 +12,8 @@ from asgiref.sync import sync_to_async
 from django.db import OperationalError
 
 from apps.generation import graph_rows, live
-from apps.generation.ledger import Portion
+from apps.generation.ledger import Ledger, Portion
+from apps.generation.live import LiveRun
 from apps.models import Run
 from difyproj.infra import backends, db
 from difyproj.kernel import ids
@@ -77,6 +78,24 @@ async def test_one_run_that_cannot_be_written_does_not_hold_up_the_others(
     ends = [(await until_over(one.run_id)).status for one in asked]
     assert ends == ["succeeded", "failed", "succeeded"]
     assert (await asked[1].whole())["data"]["status"] == "failed"
+
+
+async def test_one_run_that_cannot_be_shown_does_not_hold_up_the_others(house: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    kept = Ledger.kept
+
+    def choosy(self: Ledger, run: LiveRun) -> None:
+        if run.reply.app_id == broken.pk:
+            raise ValueError("No log takes this.")
+        kept(self, run)
+
+    good, broken = [await sync_to_async(make_flow)(house.cast.alice, ECHO) for _ in range(2)]
+    monkeypatch.setattr(Ledger, "kept", choosy)
+    asked = [await ask(app, inputs={"word": "x"}) for app in (good, broken, good)]
+    for one in (asked[0], asked[2]):
+        assert (await until_over(one.run_id)).status == "succeeded"
+    async with asyncio.timeout(5):
+        while live.find(asked[1].run_id) is not None:
+            await asyncio.sleep(0.01)
 
 
 async def test_a_database_that_is_away_is_waited_for(house: Served, monkeypatch: pytest.MonkeyPatch) -> None:
