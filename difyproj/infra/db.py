@@ -18,7 +18,7 @@ from threading import Lock, local
 from typing import ParamSpec, TypeVar
 
 from django.conf import settings
-from django.db import InterfaceError, OperationalError, connections
+from django.db import DataError, InterfaceError, OperationalError, connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 P = ParamSpec("P")
@@ -27,6 +27,8 @@ T = TypeVar("T")
 logger = logging.getLogger(__name__)
 
 IDLE_CHECK_SECONDS = 5.0
+# The class of PostgreSQL's errors for what is larger than it can hold; they come as OperationalError, like a lost connection.
+TOO_LARGE = "54"
 FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.05, 2.0
 
 _lock = Lock()
@@ -71,12 +73,14 @@ async def run_persistently(seconds: float, function: Callable[P, T], /, *args: P
 
 
 async def persistently(seconds: float, work: Callable[[], Awaitable[T]]) -> T:
-    """``work()``, again and again for ``seconds`` while the database is away."""
+    """``work()``, again and again for ``seconds`` while the database is away. Raises DataError for what it will never take."""
     deadline, pause = time.monotonic() + seconds, FIRST_PAUSE_SECONDS
     while True:
         try:
             return await work()
         except (OperationalError, InterfaceError) as error:
+            if str(getattr(error.__cause__, "sqlstate", None)).startswith(TOO_LARGE):
+                raise DataError(str(error)) from error
             if time.monotonic() + pause > deadline:
                 raise
             logger.warning("The database is away, its work is tried again: %s", error)

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from django.db import IntegrityError, InterfaceError, OperationalError, connection, connections
+from django.db import DataError, IntegrityError, InterfaceError, OperationalError, connection, connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from difyproj.infra import db
@@ -102,3 +102,20 @@ async def test_trying_again_has_an_end_and_is_only_for_a_database_that_is_away()
         await db.run_persistently(0.2, refuse, OperationalError)
     assert calls.count(IntegrityError) == 1
     assert calls.count(OperationalError) >= 2
+
+
+async def test_what_the_database_can_never_hold_is_not_tried_again() -> None:
+    """PostgreSQL has no value that large, and says so in the class of a server that is away."""
+    calls = 0
+
+    def store() -> None:
+        nonlocal calls
+        calls += 1
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT to_jsonb(repeat('a', 268435456))")
+
+    if connection.vendor != "postgresql":
+        pytest.skip("SQLite refuses it by an error of its own.")
+    with pytest.raises(DataError):
+        await db.run_persistently(5.0, store)
+    assert calls == 1
