@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import random
+from pathlib import Path
 
 import aiohttp
 import pytest
+from django.conf import settings
 
 from difyproj.testing.crash import until_none_runs
 from difyproj.testing.flow_crash import BROKEN, NODES, ONCE, FlowQuestion, finished_nodes, make_flow
-from difyproj.testing.process import Installation
+from difyproj.testing.flow_kill import Round, counting, make_apps
+from difyproj.testing.process import Installation, ServerProcess, free_port, installation
 
 
 @pytest.mark.parametrize("seed", [1, 2])
@@ -54,6 +57,20 @@ async def test_another_process_goes_on_with_the_runs_of_a_dead_one(shared: Insta
         await asyncio.wait_for(asyncio.gather(*reading), 20)
     assert len(reading) > len(others), "No run was interrupted."
     _compare(shared, [*asked, *others], done)
+
+
+async def test_requests_whose_ends_were_kept_are_not_made_again(tmp_path: Path, numbered: ServerProcess) -> None:
+    """Three kills; a service counts what it is asked."""
+    async with counting(free_port()) as service:
+        allowed = " ".join(url.removeprefix("http://") for url in (numbered.url, service.url))
+        places = {"postgres": settings.DATABASE_URL, "redis": settings.REDIS_URL}
+        with installation(tmp_path, numbered.url, **places, EGRESS_ALLOW=allowed) as made:
+            server = await asyncio.to_thread(made.start)
+            tokens, dice, seen = await asyncio.to_thread(make_apps, made, service), random.Random(5), []
+            for _ in range(3):
+                figures, server = await Round(made, service, tokens, dice, longest_wait=0.3).kill(server, None)
+                seen.append(figures)
+    assert sum(figures.interrupted for figures in seen) and sum(figures.kept for figures in seen)
 
 
 async def _asked(question: FlowQuestion, url: str, pause: float) -> None:

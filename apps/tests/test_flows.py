@@ -12,7 +12,7 @@ from difyproj.testing.served import Served
 from workflows.models import NodeExecution, WorkflowRun
 
 from .flows import ECHO, answer, ask, llm, make_flow, names, row, start
-from .test_flow_crashes import lose_logs
+from .restart import lose_logs
 
 
 @pytest.fixture(autouse=True)

@@ -58,16 +58,21 @@ class FlowQuestion:
 
     client: aiohttp.ClientSession
     token: str
+    mode: str = "advanced-chat"
     query: str = field(default_factory=lambda: f"{uuid4()} bench-30-20-20")
     task_id: str = ""
     text: str = ""
+    outputs: Any = None
     last_id: int = 0
     is_over: bool = False
     seen: Counter[tuple[str, str]] = field(default_factory=Counter)
 
     async def ask(self, url: str) -> None:
-        body = {"inputs": {}, "query": self.query, "user": "u1", "response_mode": "streaming", "auto_generate_name": False}
-        async with self.client.post(f"{url}/v1/chat-messages", json=body, headers=self._headers()) as response:
+        body: dict[str, Any] = {"inputs": {}, "user": "u1", "response_mode": "streaming"}
+        path = "/v1/workflows/run"
+        if self.mode == "advanced-chat":
+            path, body = "/v1/chat-messages", {**body, "query": self.query, "auto_generate_name": False}
+        async with self.client.post(url + path, json=body, headers=self._headers()) as response:
             assert response.status == 200, await response.text()
             await self._read(response)
 
@@ -92,7 +97,7 @@ class FlowQuestion:
 
     def _note(self, number: int, record: dict[str, Any]) -> None:
         """Asserts that nothing comes twice."""
-        assert number > self.last_id, f"{number} came after {self.last_id}"
+        assert number > self.last_id, f"{number} came after {self.last_id}: {record}, {self.seen}"
         self.last_id, event = number, record["event"]
         self.task_id = record.get("task_id", self.task_id)
         self.seen[event, str(record.get("data", {}).get("node_id", ""))] += 1
@@ -100,7 +105,12 @@ class FlowQuestion:
             self.text += record["answer"]
         elif event == "message_replace":
             self.text = record["answer"]
-        self.is_over = event == "workflow_finished"
+        elif event == "text_chunk":
+            self.text += record["data"]["text"]
+        elif event == "text_replace":
+            self.text = record["data"]["text"]
+        elif event == "workflow_finished":
+            self.is_over, self.outputs = True, record["data"]["outputs"]
 
 
 def finished_nodes(installation: Installation) -> dict[str, Any]:
