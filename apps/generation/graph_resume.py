@@ -7,7 +7,7 @@ from collections.abc import Collection
 from typing import Any
 from uuid import UUID
 
-from django.db import transaction
+from django.db import InterfaceError, OperationalError, transaction
 from django.db.models import Exists, OuterRef
 
 from apps.models import Run, RunStatus
@@ -58,7 +58,11 @@ def _go_on(run_id: UUID) -> bool:
         run.status, run.process_id = RunStatus.RUNNING, leases.mine()
         run.reserved_event_id = max(run.reserved_event_id, run.last_event_id) + RESERVED_BLOCK
         run.save(update_fields=["status", "process_id", "reserved_event_id"])
-    return _begin(run_id, next_id=run.last_event_id + 1, after_crash=False)
+    try:
+        return _begin(run_id, next_id=run.last_event_id + 1, after_crash=False)
+    except (OperationalError, InterfaceError) as error:
+        logger.warning("A run cannot go on yet, the reaper tries again: %s", error, extra={"run_id": str(run_id)})
+        return False
 
 
 def submit(token: str, *, action: Any, inputs: Any, **who: Any) -> UUID:
@@ -134,6 +138,8 @@ def _begin(run_id: UUID, *, next_id: int, after_crash: bool) -> bool:
         plan = graph_past.plan_of(run)
     except DomainError as error:
         return _give_up(run_id, error)
+    except (OperationalError, InterfaceError):
+        raise
     except Exception:
         logger.exception("A run cannot go on", extra={"run_id": str(run_id)})
         return _give_up(run_id, InternalError())

@@ -9,6 +9,7 @@ from uuid import UUID
 
 import pytest
 from asgiref.sync import sync_to_async
+from django.db import OperationalError
 
 from apps import generation
 from apps.generation import asking as asking_door
@@ -228,6 +229,24 @@ async def test_a_run_that_is_about_to_go_on_is_not_taken_for_one_that_nobody_has
     await submit(token_of(heard))
     assert (await until_over(asked.run_id)).status == "succeeded"
     assert begun == [asked.run_id]
+
+
+async def test_a_run_that_cannot_be_read_for_a_moment_goes_on_later(house: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    plan_of, failures = graph_past.plan_of, [1]
+
+    def failing(run: Run) -> Plan:
+        if failures:
+            failures.pop()
+            raise OperationalError("The database is away.")
+        return plan_of(run)
+
+    asked = await ask(await approval(house), query="Go")
+    heard = await asked.records()
+    monkeypatch.setattr(graph_past, "plan_of", failing)
+    await submit(token_of(heard), action="no")
+    await Run.objects.filter(pk=asked.run_id).aupdate(created_at=clock.now() - timedelta(days=1))
+    await reaper.reap()
+    assert (await until_over(asked.run_id)).status == "succeeded"
 
 
 async def test_a_stop_that_comes_while_the_run_pauses_ends_it(house: Served, monkeypatch: pytest.MonkeyPatch) -> None:
