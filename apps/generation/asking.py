@@ -8,7 +8,7 @@ from uuid import UUID
 import msgspec
 
 from apps.models import Run
-from difyproj.kernel import clock
+from difyproj.kernel import clock, structs
 from workflows.engine.events import HumanInputRequired, RunEvent, RunPaused
 from workflows.engine.node import Form
 from workflows.models import HumanInputForm
@@ -20,7 +20,7 @@ WEB = "webapp"
 def issued(run_id: UUID, event: HumanInputRequired) -> HumanInputRequired:
     """The event with its form, which is made at the first time that this execution asks."""
     run = Run.objects.get(pk=run_id)
-    form = msgspec.convert(event.form, Form)
+    form = structs.convert(event.form, Form)
     ((row, token),) = forms.create(run, [forms.Asked(event.node_id, UUID(event.execution_id), form, event.title)])
     return _shown(event, row, token)
 

@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
-import msgspec
 from django.conf import settings
 
 from accounts.models import Account
@@ -18,7 +17,7 @@ from apps.modes.flow import FlowTurn, Progress
 from apps.modes.mode import Turn
 from apps.modes.run import run
 from apps.services import end_users
-from difyproj.kernel import clock, ids, jsonio
+from difyproj.kernel import clock, ids, jsonio, structs
 from difyproj.kernel.errors import Forbidden
 from difyproj.kernel.principal import ActorKind, Principal
 from workflows.engine.graph import BoundGraph
@@ -148,7 +147,7 @@ def once(graph: BoundGraph) -> frozenset[str]:
 
 def limits() -> Limits:
     """What one run may use, as the operator allows."""
-    return msgspec.convert(settings.WORKFLOW_LIMITS, Limits)
+    return structs.convert(settings.WORKFLOW_LIMITS, Limits)
 
 
 def variables_of(conversation: Conversation | None) -> dict[str, Any]:

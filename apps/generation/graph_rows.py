@@ -14,6 +14,7 @@ from django.db.models import Q
 
 from apps.models import Message, Run, RunStatus
 from difyproj.infra.inserts import insert_many, storable, update, update_many
+from difyproj.kernel import structs
 from workflows.engine import events
 from workflows.engine.events import (
     NodeFinished,
@@ -278,9 +279,9 @@ def finished_event(row: NodeExecution) -> NodeFinished:
         outputs=row.outputs,
         process_data=row.process_data,
         error=row.error or None,
-        usage=msgspec.convert(usage, events.Usage) if usage else None,
+        usage=structs.convert(usage, events.Usage) if usage else None,
         handle=row.handle,
-        assigned=msgspec.convert(row.assigned, list[events.Assigned]),
+        assigned=structs.convert(row.assigned, list[events.Assigned]),
         error_strategy=strategy,
         place=place_of(row),
         predecessor_node_id=row.predecessor_node_id or None,
@@ -297,5 +298,5 @@ def started_event(row: NodeExecution) -> NodeStarted:
 
 def place_of(row: NodeExecution) -> events.Place | None:
     if PLACE in row.metadata:
-        return msgspec.convert(row.metadata[PLACE], events.Place)
+        return structs.convert(row.metadata[PLACE], events.Place)
     return events.Place(row.container_id, row.container_kind, row.round or 0) if row.container_id else None

@@ -9,12 +9,11 @@ from dataclasses import dataclass
 from functools import cache
 from uuid import UUID
 
-import msgspec
-
 from accounts.services import model_access
 from difyproj.infra import db
 from difyproj.infra.egress import model_egress
 from difyproj.infra.storage import get_storage
+from difyproj.kernel import structs
 from difyproj.kernel.errors import ProviderNotInitialize
 from difyproj.model_runtime import catalogue, tokens
 from difyproj.model_runtime.base import Credential, ModelRequest, ModelType
@@ -60,7 +59,7 @@ class TenantModels:
 
     def price(self, provider: str, model: str, tokens: TokenUsage) -> Usage:
         facts = catalogue.facts(provider, model, credential=self._told(provider))
-        return msgspec.convert(price(tokens, facts), Usage, from_attributes=True)
+        return structs.convert(price(tokens, facts), Usage, from_attributes=True)
 
     async def moderate(self, text: str) -> bool:
         chosen = await db.run(model_access.default_model, self._tenant_id, ModelType.MODERATION)

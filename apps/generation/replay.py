@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-import msgspec
-
 from apps.models import Message, Run, RunStatus
+from difyproj.kernel import structs
 from difyproj.kernel.errors import WorkerLost
 from workflows.engine.events import RunEvent, RunFailed, RunFinished, TextChunk, TextReplaced, Usage
 
@@ -55,4 +54,4 @@ def ending(run: Run, message: Message) -> RunFinished | RunFailed:
 
 def _usage(record: dict[str, Any] | None) -> Usage:
     known = {name: value for name, value in (record or {}).items() if name in USAGE_FIELDS}
-    return msgspec.convert(known, Usage)
+    return structs.convert(known, Usage)

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 import msgspec
 
+from difyproj.kernel import structs
 from difyproj.kernel.registry import Registry, UnknownEntry
 
 from . import parsing, policies
@@ -299,7 +300,7 @@ def _node_data(spec: NodeSpec, kind: type[Node[Any]]) -> Any:
     if isinstance(spec.data, kind.schema):
         return spec.data
     try:
-        return msgspec.convert(spec.data or {}, kind.schema, strict=False)
+        return structs.convert(spec.data or {}, kind.schema, strict=False)
     except msgspec.ValidationError as error:
         reason, _, path = str(error).partition(" - at `$")
         field = path.rstrip("`")

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 import msgspec
 
+from difyproj.kernel import structs
 from difyproj.kernel.errors import DomainError
 
 from .kinds import NUMBERS, TEXTS, fits, is_array
@@ -67,7 +68,7 @@ def read(spec: NodeSpec, kind: type[Node[Any]]) -> Policy:
     ):
         return NONE
     try:
-        stated = msgspec.convert(spec.data, _Stated, strict=False)
+        stated = structs.convert(spec.data, _Stated, strict=False)
     except msgspec.ValidationError as error:
         reason, _, path = str(error).partition(" - at `$")
         raise GraphError(f"Node {spec.id!r}: {reason}.", params=f"nodes.{spec.id}.data{path.rstrip('`')}") from error

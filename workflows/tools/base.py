@@ -7,6 +7,7 @@ from typing import ClassVar, Generic, TypeVar
 
 import msgspec
 
+from difyproj.kernel import structs
 from difyproj.kernel.errors import InvalidParam
 from workflows.engine.ports import ToolAnswer, ToolCall
 
@@ -34,7 +35,7 @@ def parsed(tool: type[Tool[Parameters]], call: ToolCall) -> Parameters:
     """The parameters of a call as the tool knows them. An empty text stands for the default. Raises ToolFailed."""
     given = {name: value for name, value in call.parameters.items() if value != ""}
     try:
-        made: Parameters = msgspec.convert(given, tool.schema, strict=False)
+        made: Parameters = structs.convert(given, tool.schema, strict=False)
     except msgspec.ValidationError as error:
         raise ToolFailed(f"The tool {call.tool_name} was called wrongly: {error}.") from error
     return made

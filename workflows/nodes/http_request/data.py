@@ -6,6 +6,8 @@ from typing import Any, Final, Literal
 
 import msgspec
 
+from difyproj.kernel import structs
+
 METHODS: Final = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"})
 BodyKind = Literal["none", "form-data", "x-www-form-urlencoded", "raw-text", "json", "binary"]
 
@@ -33,7 +35,7 @@ class Authorization(msgspec.Struct, frozen=True):
     def credential(self) -> Credential | None:
         if self.type != "api-key" or self.config is None:
             return None
-        return msgspec.convert(self.config, Credential)
+        return structs.convert(self.config, Credential)
 
 
 class BodyRow(msgspec.Struct, frozen=True):
