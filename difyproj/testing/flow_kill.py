@@ -121,8 +121,9 @@ class Round:
         async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as client:
             self.asked = [FlowQuestion(client, self.tokens[MODES[at % 2]], mode=MODES[at % 2]) for at in range(self.people)]
             asking = [asyncio.create_task(self._ask(one, server.url)) for one in self.asked]
-            while not any(one.task_id for one in self.asked):
-                await asyncio.sleep(0.005)
+            async with asyncio.timeout(30):
+                while not any(one.task_id for one in self.asked):
+                    await asyncio.sleep(0.005)
             await asyncio.sleep(self.dice.uniform(0, self.longest_wait))
             killed_at = await asyncio.to_thread(server.kill)
             ours = {one.task_id for one in self.asked}
