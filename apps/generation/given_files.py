@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import mimetypes
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any
@@ -63,12 +63,26 @@ def of_inputs(principal: Principal, config: AppConfig, inputs: Mapping[str, Any]
         value = inputs.get(field.variable)
         if field.control not in FILE_CONTROLS or not value:
             continue
-        items = value if field.control == "file-list" else [value]
-        known = found(principal, [_given(item) for item in items], field=field.variable)
+        made[field.variable], known = _held(principal, value, field=field.variable)
         brought.extend(known)
-        mapped = [mapping(file) for file in known]
-        made[field.variable] = mapped if field.control == "file-list" else mapped[0]
     return made, brought
+
+
+def of_form(principal: Principal, fields: Iterable[Mapping[str, Any]], values: Mapping[str, Any]) -> dict[str, Any]:
+    """What a person filled in, files as variables hold them. Raises InvalidParam for a file that is not the principal's."""
+    made = dict(values)
+    for field in fields:
+        name = str(field.get("output_variable_name"))
+        if field.get("type") in FILE_CONTROLS and made.get(name):
+            made[name], _ = _held(principal, made[name], field=f"inputs.{name}")
+    return made
+
+
+def _held(principal: Principal, value: Any, *, field: str) -> tuple[Any, list[GivenFile]]:
+    """One file, or a list of them: as variables hold it, and the files. Of what the caller wrote only the reference counts."""
+    known = found(principal, [_given(item) for item in (value if isinstance(value, list) else [value])], field=field)
+    mapped = [mapping(file) for file in known]
+    return (mapped if isinstance(value, list) else mapped[0]), known
 
 
 def mapping(file: GivenFile) -> dict[str, Any]:

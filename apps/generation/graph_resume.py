@@ -20,7 +20,7 @@ from workflows.engine.events import RunEvent, RunFailed, RunFinished, TextReplac
 from workflows.models import FormStatus, HumanInputForm, NodeExecution, NodeStatus, RunEventRow
 from workflows.services import forms
 
-from . import graph_past, graph_rows, live, pump
+from . import given_files, graph_past, graph_rows, live, pump
 from .graph_facts import GraphFacts
 from .ledger import Ending, Ledger, Portion
 from .live import RESERVED_BLOCK, LiveRun
@@ -71,11 +71,16 @@ def submit(token: str, *, action: Any, inputs: Any, **who: Any) -> UUID:
     The lock on the run puts the answer either before its pause, which then finds it, or after.
     """
     with transaction.atomic():
-        form = forms.submit(token, action=action, inputs=inputs, **who)
+        form = forms.submit(token, action=action, inputs=inputs, take=_with_files, **who)
         status = Run.objects.select_for_update().values_list("status", flat=True).get(pk=form.run_id)
     if status == RunStatus.PAUSED:
         go_on(form.run_id)
     return form.run_id
+
+
+def _with_files(form: HumanInputForm, values: dict[str, Any]) -> dict[str, Any]:
+    """The run reads only what its asker may: so a form's files are that one's uploads, or addresses."""
+    return given_files.of_form(graph_past.principal_of(form.run), form.definition.get("inputs") or (), values)
 
 
 def sweep() -> int:

@@ -9,6 +9,7 @@ from uuid import UUID
 
 import pytest
 from asgiref.sync import sync_to_async
+from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import OperationalError
 
 from apps import generation
@@ -16,15 +17,16 @@ from apps.generation import asking as asking_door
 from apps.generation import graph_past, graph_record, graph_resume, live, reaper
 from apps.generation.live import LiveRun
 from apps.generation.plan import Plan
-from apps.models import App, Message, Run, RunStatus
+from apps.models import App, Message, Run, RunStatus, UploadFile
+from apps.services import files
 from difyproj.infra import backends, db, loop
 from difyproj.kernel import clock
-from difyproj.kernel.errors import HumanInputFormSubmitted
+from difyproj.kernel.errors import HumanInputFormSubmitted, InvalidParam
 from difyproj.testing.served import Served
 from difyproj.testing.transcripts import Transcript
 from difyproj.testing.upstream import Script
 from difyproj.tiers.streaming import frame
-from workflows.models import HumanInputForm, NodeExecution
+from workflows.models import HumanInputForm, NodeExecution, WorkflowRun
 from workflows.services import forms
 
 from .flows import answer, ask, edge, end, end_user, llm, make_flow, names, node, start
@@ -105,6 +107,40 @@ def hidden(record: dict[str, Any]) -> dict[str, Any]:
         if part.get("form_token"):
             part["form_token"] = "(token)"
     return record
+
+
+async def upload(app: App, name: str = "u1") -> UploadFile:
+    owner = await sync_to_async(end_user)(app, name)
+    file = SimpleUploadedFile("paper.txt", b"Once upon a time", "text/plain")
+    return await files.keep(await sync_to_async(files.plan)(owner=owner, file=file), file)
+
+
+async def test_files_of_a_form_are_the_askers_own_and_only_their_reference_counts(house: Served) -> None:
+    fields = [{"type": "file", "output_variable_name": "paper"}]
+    graph = {
+        "nodes": [start(), {**asking(), "data": {**asking()["data"], "inputs": fields}}, end(paper=["form", "paper"])],
+        "edges": [edge("start", "form"), edge("form", "end", "yes")],
+    }
+    app = await sync_to_async(make_flow)(house.cast.alice, graph, "workflow")
+    asked = await ask(app)
+    token = token_of(await asked.records())
+    foreign = await upload(app, "somebody else")
+    named = {"type": "document", "transfer_method": "local_file", "dify_model_identity": "__dify__file__", "size": 7}
+    for refused in (
+        {**named, "upload_file_id": str(foreign.pk)},
+        {**named, "related_id": str(foreign.pk)},
+        {**named, "transfer_method": "remote_url", "url": "javascript:alert(1)"},
+        {**named, "transfer_method": "remote_url", "remote_url": "file:///etc/passwd"},
+    ):
+        with pytest.raises(InvalidParam):
+            await sync_to_async(generation.submit_form)(token, action="yes", inputs={"paper": refused})
+    own = await upload(app)
+    given = {**named, "upload_file_id": str(own.pk), "url": "javascript:alert(1)", "filename": "forged.txt"}
+    await sync_to_async(generation.submit_form)(token, action="yes", inputs={"paper": given})
+    await until_over(asked.run_id)
+    kept = ((await WorkflowRun.objects.aget(pk=asked.run_id)).outputs or {})["paper"]
+    assert (kept["related_id"], kept["filename"], kept["size"]) == (str(own.pk), own.name, own.size)
+    assert "javascript" not in kept["url"]
 
 
 async def test_the_whole_reply_of_a_run_that_waits_says_so(house: Served) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets as random_secrets
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -78,13 +78,16 @@ def submit(
     app_id: UUID | None = None,
     account_id: UUID | None = None,
     end_user_id: UUID | None = None,
+    take: Callable[[HumanInputForm, dict[str, Any]], dict[str, Any]] | None = None,
 ) -> HumanInputForm:
     """The form with its answer, which nobody can give twice. A refused one stays open.
 
-    Raises as ``get`` does, and InvalidFormData.
+    ``take`` makes of the checked values what is kept: it knows whose files they name. Raises as ``get`` does, InvalidFormData,
+    and what ``take`` raises.
     """
     row = get(token, app_id=app_id)
     chosen, values = form_values.checked(row.definition, action=action, inputs=inputs)
+    values = take(row, values) if take is not None else values
     moment = clock.now()
     taken = HumanInputForm.objects.waiting().filter(pk=row.pk, expires_at__gt=moment)
     answer: dict[str, Any] = {
