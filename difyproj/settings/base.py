@@ -43,6 +43,8 @@ PAGES = [
     "drf_spectacular",
     "drf_spectacular_sidecar",
     "channels",
+    "allauth.socialaccount.providers.github",
+    "allauth.socialaccount.providers.openid_connect",
 ]
 INSTALLED_APPS = [
     *(() if IS_WORKER else PAGES),
@@ -55,8 +57,6 @@ INSTALLED_APPS = [
     "allauth",
     "allauth.account",
     "allauth.socialaccount",
-    "allauth.socialaccount.providers.github",
-    "allauth.socialaccount.providers.openid_connect",
     "allauth.mfa",
     "difyproj.infra",
     "accounts",
@@ -278,7 +278,13 @@ TASK_QUEUE = env.text("TASK_QUEUE", "difyproj.jobs")
 TASK_THREADS = env.integer("TASK_THREADS", 2, minimum=1, maximum=64)
 JOB_RETENTION_DAYS = env.integer("JOB_RETENTION_DAYS", 7, minimum=1)
 # What workers do by themselves: kind of job, and the seconds from one to the next.
-PERIODIC_JOBS = {"infra.retention": 3600, "accounts.retention": 3600, "workflows.retention": 3600, "apps.storage": 600}
+PERIODIC_JOBS = {
+    "infra.retention": 3600,
+    "accounts.retention": 3600,
+    "apps.retention": 3600,
+    "workflows.retention": 3600,
+    "apps.storage": 600,
+}
 # How long boundary events of runs are kept, and runs with their traces (0: for ever).
 RUN_EVENT_RETENTION_DAYS = env.integer("RUN_EVENT_RETENTION_DAYS", 7, minimum=1)
 WORKFLOW_LOG_RETENTION_DAYS = env.integer("WORKFLOW_LOG_RETENTION_DAYS", 0, minimum=0)
