@@ -60,3 +60,14 @@ async def test_pages_of_signing_in_compute_no_scripts(house: Served) -> None:
         assert "'unsafe-eval'" not in answer.headers["Content-Security-Policy"], path
     admin = await house.call("GET", "/admin/login/", headers={"Accept": "text/html"})
     assert "'unsafe-eval'" in admin.headers["Content-Security-Policy"]
+
+
+async def test_the_page_of_a_form_has_no_scripts_and_styles_of_files_only(house: Served) -> None:
+    answer = await house.call("GET", "/form/nonsense", headers={"Accept": "text/html", "Authorization": ""})
+    assert answer.status == 404
+    policy = directives(answer.headers["Content-Security-Policy"])
+    assert (policy["script-src"], policy["style-src"], policy["connect-src"]) == (["'none'"], ["'self'"], ["'none'"])
+    assert (policy["form-action"], policy["frame-ancestors"]) == (["'self'"], ["'none'"])
+    assert policy["img-src"] == ["'self'", "data:"]
+    assert (answer.headers["X-Content-Type-Options"], answer.headers["X-Robots-Tag"]) == ("nosniff", "noindex")
+    assert "no-store" in answer.headers["Cache-Control"]

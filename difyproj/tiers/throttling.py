@@ -29,7 +29,7 @@ def check_visitor(visit: Visit, ip: str | None, request: Request | None = None, 
         _check(limits.count(group=f"{group}-from", key=f"{visit.app.pk} {place}", rate=settings.WEB_PLACE_RATE))
 
 
-def check_newcomer(ip: str | None, request: Request, *, group: str = "web-passport") -> None:
+def check_newcomer(ip: str | None, request: Request | None = None, *, group: str = "web-passport") -> None:
     """The same for callers who are nobody yet, by where they are."""
     place = limits.place(ip)
     if place:

@@ -12,6 +12,7 @@ from accounts.api.signin import urls as accounts_signin
 from apps.api.signed_files import SignedFile
 from difyproj.tiers.docs import CONSOLE, SERVICE, WEB, ServiceIndex, TierSchema
 from workflows.api import webhooks
+from workflows.api.pages import form_page
 
 from . import console, service, web
 
@@ -29,6 +30,7 @@ def documented(tier: str, urlconf: Any, settings: dict[str, Any]) -> list[URLPat
 urlpatterns = [
     path("admin/", admin.site.urls),
     path("", include(accounts_signin)),
+    path("", include(form_page)),
     path("v1/", ServiceIndex.as_view({"get": "retrieve"})),
     path("v1/", include(documented("v1", service, SERVICE))),
     path("v1/", include(service)),

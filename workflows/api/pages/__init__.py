@@ -1,0 +1,1 @@
+"""Pages that people are led to without an account."""
