@@ -12,9 +12,10 @@ import os
 from difyproj.kernel.ids import new_id
 new_id()
 child = os.fork()
-print(*(new_id() for _ in range(200)), flush=True)
+drawn = [new_id() for _ in range(200)]
 if child:
     os.waitpid(child, 0)
+print(*drawn, flush=True)
 """
 
 
