@@ -17,7 +17,7 @@ from . import cors
 
 ACCEPTED_ID = re.compile(rb"[A-Za-z0-9._-]{1,128}")
 # Whoever knows these addresses may use them.
-SECRET_PLACES = re.compile(r"(?<=^/triggers/webhook/)[^/]+|(?<=^/triggers/webhook-debug/)[^/]+")
+SECRET_PLACES = re.compile(r"(?<=^/triggers/webhook/)[^/]+|(?<=^/triggers/webhook-debug/)[^/]+|(?<=/form/human_input/)[^/]+")
 
 
 @dataclass(slots=True)

@@ -18,7 +18,7 @@ from difyproj.kernel.errors import HumanInputFormExpired, HumanInputFormSubmitte
 from workflows.engine.node import Form, FormAnswer
 from workflows.models import FormStatus, HumanInputForm
 
-from . import form_values, sealing
+from . import form_mail, form_values, sealing
 
 DEFAULT_SECONDS: Final = 3 * 24 * 3600
 LONGEST_SECONDS: Final = 366 * 24 * 3600
@@ -167,6 +167,7 @@ def _create(run: Run, asked: Asked, key: bytes) -> tuple[HumanInputForm, str]:
     )
     row.sealed = sealing.seal(row, token, key=key)
     row.save(force_insert=True)
+    form_mail.send(run, row.definition.get("delivery") or (), title=row.title, token=token)
     return row, token
 
 

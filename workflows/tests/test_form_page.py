@@ -218,3 +218,12 @@ async def test_who_guesses_is_slowed_down(house: Served, settings: Any) -> None:
     assert statuses == [404, 404, 429]
     answer = await show(house, await asked(house))
     assert answer.status == 429 and int(answer.headers["Retry-After"]) > 0
+
+
+async def test_the_tiers_do_not_write_the_token_down_either(house: Served, caplog: pytest.LogCaptureFixture) -> None:
+    token = await asked(house)
+    with caplog.at_level(logging.INFO):
+        assert (await house.call("GET", f"/api/form/human_input/{token}", headers={"Authorization": ""})).status == 200
+    lines = [str(vars(record)) for record in caplog.records if record.name not in ACCESS_LOGGERS]
+    assert any("/api/form/human_input/***" in line for line in lines)
+    assert not [line for line in lines if token in line]
