@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import copy
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
+from asgiref.sync import sync_to_async
 from django.core import mail
 
 from difyproj.infra import jobs
 from difyproj.kernel import ids
 from difyproj.testing.cast import Cast
+from difyproj.testing.flows import ASKING, make_flow
 from difyproj.testing.mailbox import letters_to, link_for
+from difyproj.testing.served import Served
 from workflows.engine.node import Form
 from workflows.services import form_mail, forms
 
 from .rows import graph_app, run_of
+from .test_form_page import ended
 
 ANN = {"type": "external", "email": "ann@there.example"}
 
@@ -81,3 +87,20 @@ def test_a_form_is_made_whatever_its_letter_says(cast: Cast, config: dict[str, A
     letters = letters_to("ann@there.example")
     assert len(letters) == (0 if "recipients" in config else 1)
     assert all(f"/form/{token}" in str(letter.body) for letter in letters)
+
+
+async def test_a_run_that_pauses_writes_to_people_and_goes_on_by_the_page(house: Served) -> None:
+    graph = copy.deepcopy(ASKING)
+    (question,) = [node["data"] for node in graph["nodes"] if node["data"]["type"] == "human-input"]
+    config = {"recipients": {"items": [ANN]}, "subject": "Is {{#start.word#}} right?", "body": "See\n\n{{#url#}}\n"}
+    question["delivery_methods"] = [{"id": "1", "type": "email", "enabled": True, "config": config}]
+    key = await sync_to_async(make_flow)(house.cast.alice, graph)
+    sent = {"inputs": {"word": "hello"}, "user": "u1"}
+    body = (await house.call("POST", "/v1/workflows/run", key=key, json=sent)).json()
+    assert body["data"]["status"] == "paused"
+    (letter,) = await sync_to_async(letters_to)("ann@there.example")
+    assert letter.subject == "Is hello right?"
+    path = urlsplit(await sync_to_async(link_for)("ann@there.example")).path
+    answer = await house.call("POST", path, data={"action": "yes", "field.note": "Fine"}, headers={"Authorization": ""})
+    assert answer.status == 200
+    assert await ended(body["task_id"]) == "succeeded"
