@@ -48,13 +48,14 @@ async def _go_on(run: LiveRun, plan: Plan, before: LiveRun | None, first: Sequen
     if before is not None and before.task is not None:
         await asyncio.wait((before.task,))
         live.add(run)
-    run.publish(first)
-    await _pump(run, plan)
+    await _pump(run, plan, first)
 
 
-async def _pump(run: LiveRun, plan: Plan) -> None:
+async def _pump(run: LiveRun, plan: Plan, first: Sequence[RunEvent] = ()) -> None:
     try:
         try:
+            if first:
+                run.publish(first)
             end = await _conclude(run, plan, await _drive(run, plan))
         except Exception:
             logger.exception("A run's end could not be told", extra={"run_id": str(run.reply.run_id)})
