@@ -50,14 +50,15 @@ async def test_what_no_database_keeps_is_kept_as_far_as_it_can_be(house: Served,
 
 @pytest.mark.parametrize(("value", "nearest"), [(2**70, 2.0**70), (-(10**400), -sys.float_info.max)], ids=["large", "huge"])
 async def test_a_number_that_no_event_holds_is_the_nearest_one(house: Served, value: int, nearest: float) -> None:
-    """JSON has such numbers, so whoever asks may bring one."""
+    """JSON has such numbers, so whoever asks may bring one. PostgreSQL gives a whole one back without its exponent."""
     graph = row(start({"variable": "n", "label": "n", "type": "number", "required": True}), end(n=["start", "n"]))
     asked = await ask(await sync_to_async(make_flow)(house.cast.alice, graph), inputs={"n": value})
     heard = await asked.records()
     assert names(heard)[0] == "workflow_started"
     assert heard[-1][1]["data"]["outputs"] == {"n": nearest}
     assert (await Run.objects.aget(pk=asked.run_id)).status == "succeeded"
-    assert (await WorkflowRun.objects.aget(pk=asked.run_id)).outputs == {"n": nearest}
+    kept = (await WorkflowRun.objects.aget(pk=asked.run_id)).outputs or {}
+    assert float(kept["n"]) == nearest
 
 
 async def test_one_run_that_cannot_be_written_does_not_hold_up_the_others(
