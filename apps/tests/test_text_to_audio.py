@@ -38,7 +38,7 @@ async def test_a_voice_may_be_chosen(house: Served) -> None:
 
 
 async def test_a_messages_answer_wins_over_the_text(house: Served) -> None:
-    message = (await house.ask(response_mode="blocking")).json()["id"]
+    message = (await house.ask(response_mode="blocking", auto_generate_name=False)).json()["id"]
     await enable(house)
     assert (await speak(house, message_id=message, text="something else")).status == 200
     assert house.upstream.last.body["input"] == "Hello, world!"
