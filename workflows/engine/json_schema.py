@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import lru_cache
-from typing import Any
-
-import jsonschema_rs
+from functools import cache, lru_cache
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 from difyproj.kernel import jsonio
 from difyproj.kernel.errors import InvalidParam
+
+if TYPE_CHECKING:
+    import jsonschema_rs
 
 _BACKTRACKS = 100_000
 _SHOWN = 300
@@ -32,15 +34,23 @@ def fault(schema: Mapping[str, Any], value: Any) -> str | None:
     return f"{path}: {error.message[:_SHOWN]}" if path else error.message[:_SHOWN]
 
 
+@cache
+def _library() -> Any:
+    """Loaded with the first schema: 6 MB that most processes never need."""
+    return import_module("jsonschema_rs")
+
+
 def _compiled(schema: Mapping[str, Any]) -> jsonschema_rs.Draft7Validator:
+    faults = (_library().ValidationError, _library().ReferencingError, ValueError, TypeError, RecursionError)
     try:
         return _validator(jsonio.dumps_text(schema))
-    except (jsonschema_rs.ValidationError, jsonschema_rs.ReferencingError, ValueError, TypeError, RecursionError) as problem:
+    except faults as problem:
         reason = getattr(problem, "message", "") or str(problem)
         raise InvalidParam(f"The JSON Schema is not valid: {reason[:_SHOWN]}") from None
 
 
 @lru_cache(maxsize=256)
 def _validator(text: str) -> jsonschema_rs.Draft7Validator:
-    patterns = jsonschema_rs.FancyRegexOptions(backtrack_limit=_BACKTRACKS)
-    return jsonschema_rs.Draft7Validator(jsonio.loads(text), offline=True, pattern_options=patterns)
+    patterns = _library().FancyRegexOptions(backtrack_limit=_BACKTRACKS)
+    made: jsonschema_rs.Draft7Validator = _library().Draft7Validator(jsonio.loads(text), offline=True, pattern_options=patterns)
+    return made
