@@ -1,0 +1,1 @@
+"""The tiers of the datasets room: routes, mixins and serializers, nothing else."""

@@ -1,0 +1,1 @@
+"""Knowledge for members of the workspace."""

@@ -1,0 +1,1 @@
+"""Knowledge for holders of a dataset key."""

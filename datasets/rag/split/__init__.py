@@ -1,0 +1,1 @@
+"""From cleaned text to passages."""

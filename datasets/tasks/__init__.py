@@ -1,0 +1,1 @@
+"""Jobs of knowledge, one file each: the file's name is the job's (datasets.<name>)."""
