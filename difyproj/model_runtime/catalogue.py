@@ -15,7 +15,7 @@ from .model_facts import ModelFacts
 from .providers.openai_api_compatible import bound
 
 _ROOM = "difyproj.model_runtime.providers"
-_PUBLIC_NAMES = {"gemini": "langgenius/gemini/google", "demo": "demo"}
+_PUBLIC_NAMES = {"gemini": "langgenius/gemini/google", "builtin": "builtin", "demo": "demo"}
 _TOLD = {"vision_support": "vision", "function_calling_type": "tool-call", "function_call_support": "tool-call"}
 
 PROVIDERS: Registry[type[Provider]] = Registry(
@@ -29,6 +29,7 @@ PROVIDERS: Registry[type[Provider]] = Registry(
         "cohere": f"{_ROOM}.cohere:CohereProvider",
         "jina": f"{_ROOM}.jina:JinaProvider",
         "openai_api_compatible": f"{_ROOM}.openai_api_compatible:OpenAICompatibleProvider",
+        "builtin": f"{_ROOM}.builtin:BuiltinProvider",
         "demo": f"{_ROOM}.demo:DemoProvider",
     },
     aliases={"google": "gemini", "openai-compatible": "openai_api_compatible", "azure": "azure_openai"},

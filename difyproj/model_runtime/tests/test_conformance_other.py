@@ -109,9 +109,9 @@ async def test_an_answer_of_another_shape_is_a_clear_error(name: str, runtime: M
 
 @pytest.mark.parametrize("name", catalogue.names())
 async def test_what_a_provider_does_not_have_is_refused_by_name(name: str, runtime: ModelRuntime) -> None:
-    async with upstream(name if name != "demo" else "openai") as up:
-        row = catalogue.provider_class(name)
-        bound = [Credential("", {}) if name == "demo" else credential(name, up)]
+    row = catalogue.provider_class(name)
+    async with upstream(name if row.wire else "openai") as up:
+        bound = [credential(name, up) if row.wire else Credential("", {})]
         missing = sorted(set(ModelType) - row.model_types)
         for model_type in missing:
             with pytest.raises(ModelNotSupported, match=f"no {model_type.value} models"):
