@@ -40,6 +40,8 @@ CAPABILITIES: dict[str, frozenset[Role]] = {
     "dataset.view": _MEMBERS,
     "dataset.edit": _DATASET_EDITORS,
     "dataset.create": _DATASET_EDITORS,
+    "dataset.share": _EDITORS,
+    "dataset.all": frozenset({Role.OWNER}),
     "dataset.token": _ADMINS,
 }
 

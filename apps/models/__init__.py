@@ -3,6 +3,7 @@
 from .annotation import Annotation, AnnotationHit
 from .app import AccessMode, App, AppStar, AppStatus, Site
 from .conversation import Conversation, Feedback, Message, MessageFile
+from .dataset_use import DatasetUse
 from .dsl import DslLeftovers, PendingImport
 from .end_user import EndUser
 from .kept import PinnedConversation, SavedMessage
@@ -19,6 +20,7 @@ __all__ = [
     "AppStar",
     "AppStatus",
     "Conversation",
+    "DatasetUse",
     "DoomedBytes",
     "DslLeftovers",
     "EndUser",
