@@ -107,6 +107,11 @@ class Provider(ABC):
     async def validate(self) -> None:
         """One cheap call that proves the credential. Raises ProviderNotInitialize or CompletionRequestError."""
 
+    @classmethod
+    def offers(cls, model: str) -> bool:
+        """Whether a model that the facts list can be called on this instance."""
+        return True
+
     def llm(self) -> LanguageModel:
         raise self._refusal(ModelType.LLM)
 

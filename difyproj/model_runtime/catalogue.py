@@ -111,9 +111,10 @@ def providers() -> Sequence[ProviderInfo]:
 
 
 def models(provider: str, model_type: ModelType | None = None) -> Sequence[ModelFacts]:
-    """The models that the provider's facts file lists, of one type or of all."""
+    """The models that the provider's facts file lists and that are there, of one type or of all."""
     found = model_facts.listed(resolve(provider)).values()
-    return tuple(facts for facts in found if model_type in (None, facts.model_type))
+    row = provider_class(provider)
+    return tuple(facts for facts in found if model_type in (None, facts.model_type) and row.offers(facts.model))
 
 
 def facts(

@@ -9,8 +9,9 @@ from typing import Any, cast
 import pytest
 
 from difyproj.kernel.errors import ModelNotSupported
-from difyproj.model_runtime.local import hashing
-from difyproj.model_runtime.providers.builtin import HASHING, BuiltinProvider
+from difyproj.model_runtime import catalogue
+from difyproj.model_runtime.local import hashing, minilm
+from difyproj.model_runtime.providers.builtin import HASHING, MINILM, BuiltinProvider, best
 
 
 def likeness(one: str, other: str) -> float:
@@ -54,3 +55,27 @@ def test_the_provider_embeds_every_text_in_order_and_refuses_another_model() -> 
     assert made.usage.prompt_tokens > 0
     with pytest.raises(ModelNotSupported):
         asyncio.run(provider.embed("another", texts))
+
+
+def test_a_long_text_is_cut_into_windows_of_like_length_that_hold_every_token_once() -> None:
+    tokens = list(range(1000, 1600))
+    windows = list(minilm._windows(tokens))
+    assert [token for window in windows for token in window[1:-1]] == tokens
+    assert {len(window) for window in windows} == {202} and all(len(window) <= minilm.WINDOW for window in windows)
+    assert list(minilm._windows([])) == [[101, 102]]
+
+
+def test_a_model_that_is_not_installed_is_not_listed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(minilm, "is_installed", lambda: False)
+    assert [facts.model for facts in catalogue.models("builtin")] == [HASHING]
+    assert best() == HASHING
+    monkeypatch.setattr(minilm, "is_installed", lambda: True)
+    assert [facts.model for facts in catalogue.models("builtin")] == [HASHING, MINILM]
+    assert best() == MINILM
+
+
+@pytest.mark.skipif(not minilm.is_installed(), reason="offline embeddings are not installed (script/install-embeddings)")
+def test_the_installed_model_knows_meaning_where_no_word_is_shared() -> None:
+    question, near, far = minilm.vectors(["How can I get my money back?", "Refund policy", "Opening hours on Sunday"])
+    assert math.fsum(a * b for a, b in zip(question, near, strict=True)) > 0.45
+    assert math.fsum(a * b for a, b in zip(question, far, strict=True)) < 0.25
