@@ -59,10 +59,10 @@ def test_the_provider_embeds_every_text_in_order_and_refuses_another_model() -> 
 
 def test_a_long_text_is_cut_into_windows_of_like_length_that_hold_every_token_once() -> None:
     tokens = list(range(1000, 1600))
-    windows = list(minilm._windows(tokens))
+    windows = list(minilm.windows(tokens))
     assert [token for window in windows for token in window[1:-1]] == tokens
     assert {len(window) for window in windows} == {202} and all(len(window) <= minilm.WINDOW for window in windows)
-    assert list(minilm._windows([])) == [[101, 102]]
+    assert list(minilm.windows([])) == [[101, 102]]
 
 
 def test_a_model_that_is_not_installed_is_not_listed(monkeypatch: pytest.MonkeyPatch) -> None:
