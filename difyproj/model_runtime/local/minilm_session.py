@@ -1,4 +1,4 @@
-"""The loaded model behind ``minilm``; nobody imports this but ``minilm.vectors``, for it loads what most processes never need."""
+"""The loaded model behind ``minilm``; only ``minilm.vectors`` imports this, for it loads what most processes never need."""
 
 from __future__ import annotations
 
