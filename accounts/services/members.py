@@ -10,6 +10,7 @@ from django.db.models.signals import post_delete, post_save
 from django.dispatch import receiver
 
 from accounts.models import Account, Membership, Tenant, TenantStatus
+from accounts.policies import Role
 from difyproj.infra.cache import Cached
 from difyproj.kernel.errors import Forbidden
 
@@ -21,6 +22,7 @@ class NoTenant(Forbidden):
 
 _current: Cached[Membership | None] = Cached("memberships", ttl=60.0, max_entries=20_000)
 _member: Cached[bool] = Cached("members", ttl=60.0, max_entries=20_000)
+_owner: Cached[Membership] = Cached("owners", ttl=60.0, max_entries=20_000)
 
 
 def current(account_id: UUID) -> Membership:
@@ -57,6 +59,15 @@ def is_member(account_id: UUID, tenant_id: UUID) -> bool:
     return _member.get((account_id, tenant_id), lambda: _has(account_id, tenant_id))
 
 
+def owner(tenant_id: UUID) -> Membership:
+    """The owner's, with its account. Shared between threads: not to be changed."""
+    return _owner.get(tenant_id, lambda: _load_owner(tenant_id))
+
+
+def _load_owner(tenant_id: UUID) -> Membership:
+    return Membership.objects.for_tenant(tenant_id).select_related("account").get(role=Role.OWNER)
+
+
 def _has(account_id: UUID, tenant_id: UUID) -> bool:
     return Membership.objects.for_tenant(tenant_id).filter(account_id=account_id).exists()
 
@@ -72,6 +83,7 @@ def _load(account_id: UUID) -> Membership | None:
 def _forget_membership(instance: Membership, **_: Any) -> None:
     _current.invalidate(instance.account_id)
     _member.invalidate((instance.account_id, instance.tenant_id))
+    _owner.invalidate(instance.tenant_id)
 
 
 @receiver(post_save, sender=Account, dispatch_uid="forget_membership_of_account")

@@ -208,6 +208,13 @@ API_TOKEN_RATE = env.text("API_TOKEN_RATE", "60000/m")
 WEB_USER_RATE = env.text("WEB_USER_RATE", "60/m")
 WEB_PLACE_RATE = env.text("WEB_PLACE_RATE", "300/m")
 WEB_PASSPORT_RATE = env.text("WEB_PASSPORT_RATE", "60/m")
+# By the workspace's plan (accounts.models.Plan).
+KNOWLEDGE_RATES = {
+    "sandbox": env.text("KNOWLEDGE_RATE_SANDBOX", ""),
+    "professional": env.text("KNOWLEDGE_RATE_PROFESSIONAL", ""),
+    "team": env.text("KNOWLEDGE_RATE_TEAM", ""),
+    "enterprise": env.text("KNOWLEDGE_RATE_ENTERPRISE", ""),
+}
 
 APP_DEFAULT_ACTIVE_REQUESTS = env.integer("APP_DEFAULT_ACTIVE_REQUESTS", 0)
 APP_MAX_ACTIVE_REQUESTS = env.integer("APP_MAX_ACTIVE_REQUESTS", 0)

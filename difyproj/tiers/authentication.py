@@ -5,6 +5,7 @@ from __future__ import annotations
 from rest_framework.authentication import BaseAuthentication
 from rest_framework.request import Request
 
+from accounts.policies import Role, capabilities
 from apps.models import ApiToken
 from apps.models.token import TokenKind
 from apps.services import tokens
@@ -41,3 +42,21 @@ class AppTokenAuthentication(BaseAuthentication):
 
     def authenticate_header(self, request: Request) -> str:
         return 'Bearer realm="api"'
+
+
+def dataset_key_principal(token: ApiToken) -> Principal:
+    return Principal(
+        tenant_id=token.tenant_id,
+        actor_kind=ActorKind.DATASET_KEY,
+        actor_id=token.pk,
+        tier=Tier.SERVICE,
+        capabilities=capabilities(Role.OWNER),
+    )
+
+
+class DatasetTokenAuthentication(AppTokenAuthentication):
+    """A workspace's token for its datasets, which does what the workspace's owner may do there."""
+
+    def authenticate(self, request: Request) -> tuple[Principal, ApiToken]:
+        token = tokens.authenticate(bearer(request.headers.get("Authorization")), kind=TokenKind.DATASET)
+        return dataset_key_principal(token), token

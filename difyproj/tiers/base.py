@@ -63,18 +63,14 @@ class TierViewSet(AsyncAction, ViewSet):
         return read(serializer, self.request.query_params.dict())
 
 
-class ServiceViewSet(TierViewSet):
-    """The Service API: an app's token is the credential, the caller's ``user`` string names the person.
+class TokenViewSet(TierViewSet):
+    """The Service API: a token is the credential.
 
-    ``modes`` are the app modes that the routes serve (None: all) and ``wrong_mode`` the refusal of others. ``keeps_answers``
-    says whether a POST's answer is kept under its idempotency key; not so where the rows of a run hold the key, or for sound.
-    ``repeats_safely`` lets a request whose database connection was lost run again although it is no GET.
+    ``keeps_answers`` says whether a POST's answer is kept under its idempotency key; not so where the rows of a run hold the
+    key, or for sound. ``repeats_safely`` lets a request whose database connection was lost run again although it is no GET.
     """
 
-    authentication_classes = (AppTokenAuthentication,)
     schema = ServiceSchema()
-    modes: ClassVar[frozenset[str] | None] = None
-    wrong_mode: ClassVar[type[DomainError]] = NotChatApp
     keeps_answers: ClassVar[bool] = True
     repeats_safely: ClassVar[bool] = False
     _held: Once | None = None
@@ -85,36 +81,17 @@ class ServiceViewSet(TierViewSet):
         return token
 
     @property
-    def app(self) -> App:
-        app = self.token.app
-        assert app is not None  # an app token always has its app (constraint app_token_has_app)
-        return app
-
-    @property
     def principal(self) -> Principal:
         principal: Principal = self.request.user  # type: ignore[assignment]
         return principal
 
-    def end_user(self, name: str | None) -> EndUser:
-        found = end_users.resolve(self.app, name, type=Tier.SERVICE)
-        logs.set_context(user_id=str(found.pk))
-        return found
-
-    def principal_of(self, end_user: EndUser) -> Principal:
-        return Principal(
-            tenant_id=self.app.tenant_id,
-            actor_kind=ActorKind.END_USER,
-            actor_id=end_user.pk,
-            tier=Tier.SERVICE,
-            app_id=self.app.pk,
-        )
+    def admit(self, request: Request) -> None:
+        """Refuse whom the token does not open these routes for. Raises a DomainError."""
+        throttling.check_token(self.token, request)
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         super().initial(request, *args, **kwargs)
-        logs.set_context(app_id=str(self.app.pk))
-        throttling.check_token(self.token, request)
-        if self.modes is not None and self.app.mode not in self.modes:
-            raise self.wrong_mode
+        self.admit(request)
         if request.method == "POST" and self.keeps_answers:
             self._claim_key(request)
 
@@ -148,3 +125,40 @@ class ServiceViewSet(TierViewSet):
             with suppress(OperationalError, InterfaceError):
                 connection.close_if_unusable_or_obsolete()
                 idempotency.free(held)
+
+
+class ServiceViewSet(TokenViewSet):
+    """An app's token, and the caller's ``user`` string that names the person.
+
+    ``modes`` are the app modes that the routes serve (None: all) and ``wrong_mode`` the refusal of others.
+    """
+
+    authentication_classes = (AppTokenAuthentication,)
+    modes: ClassVar[frozenset[str] | None] = None
+    wrong_mode: ClassVar[type[DomainError]] = NotChatApp
+
+    @property
+    def app(self) -> App:
+        app = self.token.app
+        assert app is not None  # an app token always has its app (constraint app_token_has_app)
+        return app
+
+    def end_user(self, name: str | None) -> EndUser:
+        found = end_users.resolve(self.app, name, type=Tier.SERVICE)
+        logs.set_context(user_id=str(found.pk))
+        return found
+
+    def principal_of(self, end_user: EndUser) -> Principal:
+        return Principal(
+            tenant_id=self.app.tenant_id,
+            actor_kind=ActorKind.END_USER,
+            actor_id=end_user.pk,
+            tier=Tier.SERVICE,
+            app_id=self.app.pk,
+        )
+
+    def admit(self, request: Request) -> None:
+        logs.set_context(app_id=str(self.app.pk))
+        super().admit(request)
+        if self.modes is not None and self.app.mode not in self.modes:
+            raise self.wrong_mode

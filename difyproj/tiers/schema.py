@@ -122,6 +122,14 @@ class AppTokenScheme(OpenApiAuthenticationExtension):
         return {"type": "http", "scheme": "bearer", "description": "An app's API token."}
 
 
+class DatasetTokenScheme(OpenApiAuthenticationExtension):
+    target_class = "difyproj.tiers.authentication.DatasetTokenAuthentication"
+    name = "DatasetKeyAuth"
+
+    def get_security_definition(self, auto_schema: AutoSchema) -> dict[str, str]:
+        return {"type": "http", "scheme": "bearer", "description": "A workspace's API token for its datasets."}
+
+
 class ConsoleSchema(ServiceSchema):
     """The Console API: any write may meet a role that is too low."""
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 from django.conf import settings
 from rest_framework.request import Request
 
+from accounts.models import Tenant
 from apps.models import ApiToken
 from apps.services.passports import Visit
+from datasets.services.refusals import RateExceeded
 from difyproj.infra import limits
 from difyproj.kernel.errors import TooManyRequests
 
@@ -16,6 +18,13 @@ from .access_log import Entry
 def check_token(token: ApiToken, request: Request | None = None) -> None:
     """Count the call against its token's rate. Raises TooManyRequests with the seconds until the window ends."""
     _check(limits.count(group="api-token", key=str(token.pk), rate=settings.API_TOKEN_RATE), request)
+
+
+def check_knowledge(tenant: Tenant) -> None:
+    """Count a request to a workspace's knowledge against what its plan allows. Raises RateExceeded."""
+    usage = limits.count(group="knowledge", key=str(tenant.pk), rate=settings.KNOWLEDGE_RATES.get(tenant.plan, ""))
+    if usage is not None and usage.limited:
+        raise RateExceeded
 
 
 def check_visitor(visit: Visit, ip: str | None, request: Request | None = None, *, group: str = "web-generation") -> None:
