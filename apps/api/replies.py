@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 from uuid import UUID
 
@@ -55,19 +55,15 @@ def follow(principal: Principal, task_id: str, *, after: int, allowed: Check | N
 
 
 def attach(
-    principal: Principal,
-    run_id: str,
-    *,
-    snapshot: bool,
-    continue_on_pause: bool,
-    after: int = 0,
-    allowed: Check | None = None,
+    request: Request, principal: Principal, run_id: str, fields: Mapping[str, Any], *, allowed: Check | None = None
 ) -> Deferred:
-    """The principal's own run for a reader who comes later: as it goes on, or with ``snapshot`` from its beginning; from the
-    records above ``after``, where that is given. Raises RunNotFound."""
+    """The principal's own run for a reader who comes later: as it goes on, or with a snapshot from its beginning; exactly
+    behind ``Last-Event-ID``, where the header is given. ``fields`` are of ``requests.AttachFields``. Raises RunNotFound."""
     key = ids.parse(run_id)
     if key is None:
         raise generation.RunNotFound
+    snapshot, continue_on_pause = fields["include_state_snapshot"], fields["continue_on_pause"]
+    after = last_event_id(request, 0)
 
     async def stream() -> EventStream:
         if after:

@@ -105,15 +105,8 @@ class WorkflowEvents(ConsoleViewSet):
         responses={(200, "text/event-stream"): OpenApiResponse(OpenApiTypes.STR, description=replies.ATTACHED)},
     )
     def list(self, request: Request, workflow_run_id: str) -> Deferred:
-        fields = self.query(AttachFields)
-        return replies.attach(
-            self.principal,
-            workflow_run_id,
-            snapshot=fields["include_state_snapshot"],
-            continue_on_pause=fields["continue_on_pause"],
-            after=replies.last_event_id(request, 0),
-            allowed=self.still_allowed(),
-        )
+        fields, allowed = self.query(AttachFields), self.still_allowed()
+        return replies.attach(request, self.principal, workflow_run_id, fields, allowed=allowed)
 
 
 routes = [

@@ -66,10 +66,4 @@ class WorkflowEvents(ServiceViewSet):
     )
     def list(self, request: Request, workflow_run_id: str) -> Deferred:
         fields = self.query(requests.AttachFields)
-        return replies.attach(
-            self.principal_of(self.end_user(fields["user"])),
-            workflow_run_id,
-            snapshot=fields["include_state_snapshot"],
-            continue_on_pause=fields["continue_on_pause"],
-            after=replies.last_event_id(request, 0),
-        )
+        return replies.attach(request, self.principal_of(self.end_user(fields["user"])), workflow_run_id, fields)
