@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .ports import runtime
+from difyproj.infra.model_port import runtime
 
 
 def cooling_seconds(provider: str, credential_id: str) -> float:

@@ -9,13 +9,13 @@ from typing import Final
 
 from accounts.services import model_access
 from apps.models import App
+from difyproj.infra.model_port import runtime
 from difyproj.kernel.errors import InvalidParam
 from difyproj.model_runtime import catalogue, tokens
 from difyproj.model_runtime.base import Embeddings, ModelType
 from difyproj.model_runtime.messages import TokenUsage
 
 from .invoke import ModelCall, default_call
-from .ports import runtime
 
 # What clients cut their texts with when they do not know the model: OpenAI's own embedding models read it.
 ENCODING: Final = "cl100k_base"

@@ -20,6 +20,7 @@ from apps.models import App, Conversation, Message, Run
 from apps.modes import GRAPH_MODES, questions
 from apps.services import apps, conversations, graph_apps
 from difyproj.infra import db
+from difyproj.infra.model_port import runtime
 from difyproj.kernel.errors import (
     AppSuggestedQuestionsDisabled,
     AudioTooLarge,
@@ -37,8 +38,6 @@ from difyproj.model_runtime.base import Credential, ModelRequest, ModelType
 from difyproj.model_runtime.messages import Delta, PromptMessage
 from difyproj.model_runtime.model_facts import Voice
 from workflows.engine.node import HistoryTurn
-
-from .ports import runtime
 
 MEGABYTE: Final = 1024 * 1024
 AUDIO_TYPES: Final = frozenset(

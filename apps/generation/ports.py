@@ -6,26 +6,19 @@ import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
-from functools import cache
 from uuid import UUID
 
 from accounts.services import model_access
 from difyproj.infra import db
-from difyproj.infra.egress import model_egress
+from difyproj.infra.model_port import runtime
 from difyproj.infra.storage import get_storage
 from difyproj.kernel import structs
 from difyproj.kernel.errors import ProviderNotInitialize
 from difyproj.model_runtime import catalogue, tokens
 from difyproj.model_runtime.base import Credential, ModelRequest, ModelType
 from difyproj.model_runtime.messages import AudioPart, Delta, DocumentPart, ImagePart, Part, TokenUsage
-from difyproj.model_runtime.runtime import ModelRuntime
 from difyproj.model_runtime.usage import price
 from workflows.engine.events import Usage
-
-
-@cache
-def runtime() -> ModelRuntime:
-    return ModelRuntime(model_egress())
 
 
 class TenantModels:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 
+import pytest
+
 from difyproj.infra import loop
 
 
@@ -35,3 +37,26 @@ async def test_a_task_that_failed_is_ended_without_its_error() -> None:
     await asyncio.sleep(0)
     await loop.end(task)
     assert isinstance(task.exception(), ValueError)
+
+
+def test_a_thread_waits_for_work_on_the_loop_and_for_no_longer_than_it_should() -> None:
+    ended: list[str] = []
+
+    async def work(seconds: float) -> str:
+        try:
+            await asyncio.sleep(seconds)
+        except asyncio.CancelledError:
+            ended.append("cancelled")
+            raise
+        return "done"
+
+    def not_wanted() -> None:
+        raise RuntimeError("not wanted any more")
+
+    assert loop.wait(work(0), seconds=10, check=not_wanted) == "done"
+    with pytest.raises(TimeoutError):
+        loop.wait(work(60), seconds=0.01)
+    with pytest.raises(RuntimeError):
+        loop.wait(work(60), seconds=60, check=not_wanted)
+    loop.wait(work(0), seconds=10)
+    assert ended == ["cancelled", "cancelled"]
