@@ -19,7 +19,7 @@ from difyproj.infra import backends, db, egress, leases, loop, sandbox
 from difyproj.infra.cache import CacheWatch
 from workflows.services import callbacks
 
-from . import graph_resume, live, pump, reaper, service, titles, triggered
+from . import graph_resume, live, places, reaper, service, titles, triggered
 from .recorder import checkpointer
 
 logger = logging.getLogger("dify.api")
@@ -127,11 +127,7 @@ async def _every(seconds: float, work: Callable[[], Awaitable[object]]) -> None:
 
 
 async def _renew_slots() -> None:
-    by_key: dict[str, list[str]] = {}
-    for run in live.all_runs():
-        by_key.setdefault(pump.slot_key(run.reply.app_id), []).append(str(run.reply.run_id))
-    for key, holders in by_key.items():
-        await db.run(backends.get_slots().renew, key, holders)
+    await db.run(places.renew, live.all_runs())
 
 
 async def _go_on_answered() -> None:

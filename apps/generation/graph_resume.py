@@ -12,7 +12,6 @@ from django.db.models import Exists, OuterRef
 
 from apps.models import Run, RunStatus
 from difyproj.infra import leases, loop
-from difyproj.infra.backends import get_slots
 from difyproj.kernel import clock
 from difyproj.kernel.errors import DomainError, InternalError, WorkerLost
 from workflows.engine import events
@@ -20,7 +19,7 @@ from workflows.engine.events import RunEvent, RunFailed, RunFinished, TextReplac
 from workflows.models import FormStatus, HumanInputForm, NodeExecution, NodeStatus, RunEventRow
 from workflows.services import forms
 
-from . import given_files, graph_past, graph_rows, live, pump
+from . import given_files, graph_past, graph_rows, live, places, pump
 from .graph_facts import GraphFacts
 from .ledger import Ending, Ledger, Portion
 from .live import RESERVED_BLOCK, LiveRun
@@ -38,7 +37,8 @@ def take_over(run_id: UUID, owner: UUID | None) -> bool:
     place = _claim_crashed(run_id, owner)
     if place is None:
         return False
-    taken, takeovers = place
+    app_id, taken, takeovers = place
+    places.give(app_id, run_id, owner)
     if takeovers > MOST_TAKEOVERS:
         return _give_up(run_id, WorkerLost("The server stopped each time when it went on with this run."))
     return _begin(run_id, next_id=taken, after_crash=True)
@@ -122,8 +122,8 @@ def _stop_paused(run_id: UUID) -> bool:
     return True
 
 
-def _claim_crashed(run_id: UUID, owner: UUID | None) -> tuple[int, int] | None:
-    """The first event id of the new process, and how often the run was taken over. It is noted under that id."""
+def _claim_crashed(run_id: UUID, owner: UUID | None) -> tuple[UUID, int, int] | None:
+    """The run's app, the first event id of the new process, and how often the run was taken over. It is noted under that id."""
     with transaction.atomic():
         rows = Run.objects.select_for_update().filter(pk=run_id, status=RunStatus.RUNNING, process_id=owner)
         run = rows.first()
@@ -134,7 +134,7 @@ def _claim_crashed(run_id: UUID, owner: UUID | None) -> tuple[int, int] | None:
         run.save(update_fields=["process_id", "reserved_event_id"])
         RunEventRow.objects.create(run_id=run_id, event_id=taken, event=events.encode(TextWhole()))
         notes = RunEventRow.objects.filter(run_id=run_id, event=events.encode(TextWhole())).count()
-    return taken, notes
+    return run.app_id, taken, notes
 
 
 def _begin(run_id: UUID, *, next_id: int, after_crash: bool) -> bool:
@@ -149,10 +149,10 @@ def _begin(run_id: UUID, *, next_id: int, after_crash: bool) -> bool:
         logger.exception("A run cannot go on", extra={"run_id": str(run_id)})
         return _give_up(run_id, InternalError())
     assert plan.graph is not None
-    get_slots().take(pump.slot_key(run.app_id), 0, str(run_id))
+    places.take(run.app_id, run_id, run.process_id)
     ledger = Ledger(run.process_id, plan.graph, newest=run.last_event_id, open_nodes=_open_nodes(run_id))
     reply = reply_of_row(run)
-    live_run = LiveRun(reply, plan.state, run.reserved_event_id, next_event_id=next_id, ledger=ledger)
+    live_run = LiveRun(reply, plan.state, run.process_id, run.reserved_event_id, next_event_id=next_id, ledger=ledger)
     loop.call(pump.start, live_run, plan, [_withdrawal(plan, plan.graph)] if after_crash else [])
     logger.info("A run goes on", extra={"run_id": str(run_id), "after_crash": after_crash})
     return True

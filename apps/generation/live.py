@@ -24,12 +24,13 @@ class LiveRun:
     """``next_event_id`` is the id of the next event; ids up to ``reserved_event_id`` are promised in the run's row.
 
     ``text_event_id`` is the newest event that changed the answer, ``saved_event_id`` the newest one whose text the rows hold.
-    A graph's run has a ``ledger``: what happens in it is kept before it is shown.
+    ``owner`` is the process that has the run. A graph's run has a ``ledger``: what happens in it is kept before it is shown.
     ``driving`` is true while the engine may be interrupted: not before the pump's first step, and not while the end is kept.
     """
 
     reply: Reply
     state: RunState
+    owner: UUID | None = None
     reserved_event_id: int = RESERVED_BLOCK
     next_event_id: int = 1
     text_event_id: int = 0

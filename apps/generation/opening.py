@@ -8,7 +8,6 @@ from uuid import UUID
 from django.db import models, transaction
 
 from apps.models import Conversation, Message, MessageFile, Run
-from difyproj.infra import leases
 from difyproj.infra.inserts import insert, update
 from difyproj.infra.models import IdempotencyKey
 from difyproj.kernel import clock, ids
@@ -22,13 +21,13 @@ from .request import Once, Reply
 
 
 @transaction.atomic
-def begin(plan: Plan, run_id: UUID, once: Once | None) -> Reply:
-    """Conversation, run, message and idempotency key in one short transaction.
+def begin(plan: Plan, run_id: UUID, once: Once | None, owner: UUID | None) -> Reply:
+    """Conversation, run, message and idempotency key in one short transaction; ``owner`` is the process that has the run.
 
     Raises IntegrityError when another request with the same key began its run first; then nothing is written.
     """
     moment = clock.now()
-    run = _run(plan, run_id)
+    run = _run(plan, run_id, owner)
     if once is not None:
         IdempotencyKey.objects.create(
             tenant_id=plan.app.tenant_id, scope=once.scope, key=once.key, request_hash=once.request_hash,
@@ -92,7 +91,7 @@ def reply_of(run: Run, message: Message | None, graph: GraphFacts | None = None)
     )
 
 
-def _run(plan: Plan, run_id: UUID) -> Run:
+def _run(plan: Plan, run_id: UUID, owner: UUID | None) -> Run:
     return Run(
         id=run_id,
         tenant_id=plan.app.tenant_id,
@@ -102,7 +101,7 @@ def _run(plan: Plan, run_id: UUID) -> Run:
         end_user_id=plan.end_user_id,
         account_id=plan.account_id,
         config_override={"entry": plan.request.entry} if plan.request.entry else plan.request.config_override,
-        process_id=leases.mine(),
+        process_id=owner,
         trace_id=plan.request.trace_id,
         reserved_event_id=RESERVED_BLOCK,
     )

@@ -7,17 +7,15 @@ import logging
 from collections.abc import Sequence
 from contextlib import aclosing
 from functools import partial
-from uuid import UUID
 
 from django.conf import settings
 from django.db import InterfaceError, OperationalError
 
 from difyproj.infra import db
-from difyproj.infra.backends import get_slots
 from difyproj.kernel.errors import DomainError, InternalError, WorkerLost
 from workflows.engine.events import RunEvent, RunFailed, RunFinished, RunPaused
 
-from . import graph_record, live, recorder, titles
+from . import graph_record, live, places, recorder, titles
 from .commits import committer
 from .encodable import encodable
 from .ledger import Ledger
@@ -48,6 +46,7 @@ async def _go_on(run: LiveRun, plan: Plan, before: LiveRun | None, first: Sequen
     if before is not None and before.task is not None:
         await asyncio.wait((before.task,))
         live.add(run)
+        await db.run(places.take_again, run)
     await _pump(run, plan, first)
 
 
@@ -67,7 +66,7 @@ async def _pump(run: LiveRun, plan: Plan, first: Sequence[RunEvent] = ()) -> Non
     finally:
         live.remove(run)
         if run.has_slot:
-            await db.run(_give_slot, run)
+            await db.run(places.give_back, run)
 
 
 async def _drive(run: LiveRun, plan: Plan) -> End | DomainError:
@@ -147,7 +146,7 @@ async def _settle_graph(run: LiveRun, plan: Plan, ledger: Ledger, end: End) -> N
 
 
 async def _keep_graph(run: LiveRun, ledger: Ledger, end: End) -> tuple[End, bool]:
-    then = partial(_give_slot, run)
+    then = partial(places.give_back, run)
     try:
         return end, await graph_record.close(run, ledger, end, then=then)
     except (OperationalError, InterfaceError):
@@ -187,20 +186,10 @@ def _name_later(run: LiveRun, plan: Plan, end: End) -> None:
 async def _keep(run: LiveRun, end: RunFinished | RunFailed) -> tuple[RunFinished | RunFailed, recorder.Kept]:
     """The end as it was kept: once more without its details when the database does not take one of them."""
     try:
-        return end, await recorder.finish(run, end, then=partial(_give_slot, run))
+        return end, await recorder.finish(run, end, then=partial(places.give_back, run))
     except (OperationalError, InterfaceError):
         raise
     except Exception:
         logger.exception("A run's end is kept without its details", extra={"run_id": str(run.reply.run_id)})
     end = recorder.bare(end)
-    return end, await recorder.finish(run, end, then=partial(_give_slot, run))
-
-
-def _give_slot(run: LiveRun) -> None:
-    """In a thread: Redis may have to be asked. It is free before the end is shown, so that who sees the end may ask again."""
-    get_slots().give(slot_key(run.reply.app_id), str(run.reply.run_id))
-    run.has_slot = False
-
-
-def slot_key(app_id: UUID) -> str:
-    return f"app:{app_id}"
+    return end, await recorder.finish(run, end, then=partial(places.give_back, run))

@@ -13,15 +13,13 @@ from django.db.models import Exists, OuterRef, Q
 from apps.models import Message, Run, RunStatus
 from apps.modes import GRAPH_MODES
 from difyproj.infra import db, leases
-from difyproj.infra.backends import get_slots
 from difyproj.infra.models import Process
 from difyproj.kernel import clock
 from difyproj.kernel.errors import WorkerLost
 from workflows.engine.events import TERMINAL, RunEvent, RunFailed, TextChunk, TextReplaced
 
-from . import graph_resume, live
+from . import graph_resume, live, places
 from .log import event_log
-from .pump import slot_key
 from .recorder import save_end
 
 logger = logging.getLogger("dify.api")
@@ -88,7 +86,7 @@ async def _end(run: Run) -> bool | None:
     end_id = max([run.reserved_event_id, *(number for number, _ in events)]) + 2
     try:
         ended = await db.run(save_end, run.pk, message.pk if message else run.pk, answer, end, end_id, clock.now())
-        await db.run(get_slots().give, slot_key(run.app_id), str(run.pk))
+        await db.run(places.give, run.app_id, run.pk, run.process_id)
     except DatabaseError as error:
         logger.warning("An orphaned run could not be ended yet: %s", error, extra={"run_id": str(run.pk)})
         return None

@@ -13,16 +13,15 @@ from django.db.models import Q
 from apps.models import App, Run, RunStatus
 from apps.modes import GRAPH_MODES
 from difyproj.infra import db, leases, loop
-from difyproj.infra.backends import get_control, get_slots
+from difyproj.infra.backends import get_control
 from difyproj.infra.models import IdempotencyKey
 from difyproj.kernel import ids
 from difyproj.kernel.errors import IdempotencyConflict, TooManyRequests
 from difyproj.kernel.principal import ActorKind, Principal, Tier
 
-from . import graph_plan, graph_resume, live, opening, plan, pump
+from . import graph_plan, graph_resume, live, opening, places, plan, pump
 from .ledger import Ledger
 from .live import LiveRun
-from .pump import slot_key
 from .request import GenerateRequest, Once, Reply
 
 STOP_TOPIC = "stop-run"
@@ -38,20 +37,21 @@ def generate(principal: Principal, app: App, request: GenerateRequest, *, once: 
         return earlier
     run_id = ids.new_id()
     made = graph_plan.make(principal, app, request, run_id) if app.mode in GRAPH_MODES else plan.make(principal, app, request)
-    _take_slot(app, run_id)
+    owner = leases.mine()
+    _take_place(app, run_id, owner)
     try:
-        reply = _begin(made, run_id, once)
+        reply = _begin(made, run_id, once, owner)
     except IntegrityError:
-        _give_slot(app, run_id)
+        places.give(app.pk, run_id, owner)
         earlier = begun_with(once) if once is not None else None
         if earlier is None:
             raise
         return earlier
     except BaseException:
-        _give_slot(app, run_id)
+        places.give(app.pk, run_id, owner)
         raise
-    ledger = None if made.graph is None else Ledger(leases.mine(), made.graph)
-    loop.call(pump.start, LiveRun(reply, made.state, ledger=ledger), made)
+    ledger = None if made.graph is None else Ledger(owner, made.graph)
+    loop.call(pump.start, LiveRun(reply, made.state, owner, ledger=ledger), made)
     return run_id
 
 
@@ -69,15 +69,15 @@ async def _finished(run_id: UUID) -> None:
         await asyncio.wait((run.task,))
 
 
-def _begin(made: plan.Plan, run_id: UUID, once: Once | None) -> Reply:
+def _begin(made: plan.Plan, run_id: UUID, once: Once | None, owner: UUID | None) -> Reply:
     """When the connection is lost, nobody knows whether the rows were committed: look before beginning again."""
     try:
-        return opening.begin(made, run_id, once)
+        return opening.begin(made, run_id, once, owner)
     except (OperationalError, InterfaceError):
         connection.close()
     written = Run.objects.filter(pk=run_id).select_related("message").first()
     if written is None:
-        return opening.begin(made, run_id, once)
+        return opening.begin(made, run_id, once, owner)
     return opening.reply_of(written, getattr(written, "message", None), made.graph)
 
 
@@ -91,13 +91,9 @@ def begun_with(once: Once) -> UUID | None:
     return row.run_id
 
 
-def _take_slot(app: App, run_id: UUID) -> None:
-    if not get_slots().take(slot_key(app.pk), active_limit(app), str(run_id)):
+def _take_place(app: App, run_id: UUID, owner: UUID | None) -> None:
+    if not places.take(app.pk, run_id, owner, limit=active_limit(app)):
         raise TooManyRequests("Too many requests. The app is answering as many as it may.", retry_after=RETRY_AFTER_SECONDS)
-
-
-def _give_slot(app: App, run_id: UUID) -> None:
-    get_slots().give(slot_key(app.pk), str(run_id))
 
 
 def active_limit(app: App) -> int:

@@ -10,10 +10,11 @@ from uuid import UUID
 import pytest
 from asgiref.sync import sync_to_async
 
-from apps.generation import graph_resume, graph_rows, live, reaper
+from apps.generation import graph_resume, graph_rows, live, places, reaper
 from apps.generation.ledger import Portion
 from apps.models import Message, Run
 from difyproj.infra import backends
+from difyproj.infra.backends import get_slots
 from difyproj.kernel import ids
 from difyproj.testing.served import Served
 from difyproj.testing.upstream import Script
@@ -181,3 +182,19 @@ async def test_a_run_whose_version_is_gone_is_ended(house: Served) -> None:
     await reaper.reap()
     run = await until_over(asked.run_id)
     assert (run.status, run.error_code) == ("failed", "app_unavailable")
+
+
+async def test_who_lost_a_run_does_not_give_back_the_place_of_who_has_it(house: Served) -> None:
+    app = await sync_to_async(make_flow)(house.cast.alice, TALK, "advanced-chat")
+    house.upstream.script = Script(hang="before")
+    asked = await ask(app, query="Hi")
+    await then(house, Script(hang="before"))
+    before = live.find(asked.run_id)
+    assert before is not None
+    await die(asked.run_id)
+    before.owner = (await Run.objects.aget(pk=asked.run_id)).process_id
+    await reaper.reap()
+    await sync_to_async(places.give_back)(before)
+    assert get_slots().active(places.slot_key(app.pk)) == 1
+    await die(asked.run_id)
+    assert get_slots().active(places.slot_key(app.pk)) == 0

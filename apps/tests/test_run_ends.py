@@ -13,7 +13,7 @@ import pytest
 from asgiref.sync import sync_to_async
 from django.db import OperationalError
 
-from apps.generation import background, live, opening, plan, pump, reaper, recorder, service
+from apps.generation import background, live, opening, places, plan, pump, reaper, recorder, service
 from apps.generation.live import LiveRun
 from apps.generation.reaper import best_text
 from apps.generation.request import GenerateRequest
@@ -51,7 +51,7 @@ async def test_a_run_that_is_stopped_before_its_first_step_ends(house: Served) -
     principal = Principal(app.tenant_id, ActorKind.END_USER, end_user.pk, Tier.SERVICE, app.pk)
     asked = GenerateRequest(query="Hello?", auto_generate_name=False)  # or the title's own model call would be counted
     made = await db.run(plan.make, principal, app, asked)
-    run = LiveRun(await db.run(opening.begin, made, new_id(), None), made.state)
+    run = LiveRun(await db.run(opening.begin, made, new_id(), None, leases.mine()), made.state, leases.mine())
     pump.start(run, made)
     run.stop()
     assert run.task is not None
@@ -252,8 +252,9 @@ async def test_a_run_that_nobody_drives_is_ended_and_its_slot_given_back(house: 
     process_id = {"nobody": None, "this one, long ago": leases.mine()}.get(process, new_id())
     old = clock.now() - timedelta(seconds=60)
     await Run.objects.aupdate(status="running", finished_at=None, process_id=process_id, created_at=old)
-    run_id, key = str(message.run_id), pump.slot_key(message.app_id)
-    get_slots().take(key, 0, run_id)
+    assert message.run_id is not None
+    key = places.slot_key(message.app_id)
+    get_slots().take(key, 0, places.holder(message.run_id, process_id))
     assert await reaper.reap() == 1
     assert await reaper.reap() == 0
     row = await Run.objects.aget()

@@ -11,7 +11,7 @@ from asgiref.sync import sync_to_async
 from django.db import connection
 
 from apps.generation import reaper, triggered
-from apps.generation.pump import slot_key
+from apps.generation.places import slot_key
 from apps.models import App, Run
 from apps.services import apps
 from difyproj.infra import backends
