@@ -102,7 +102,7 @@ async def keep(row: UploadFile, file: UploadedFile) -> UploadFile:
     Raises FileInfected, FileCheckFailed and FileUploadFailed.
     """
     if settings.ENABLE_VIRUS_SCAN:
-        await _scan(row, file)
+        await scan(file, tenant_id=row.tenant_id)
     await db.run(stored_bytes.expect, row.key)
     try:
         await asyncio.to_thread(_store, row, file)
@@ -118,14 +118,15 @@ async def keep(row: UploadFile, file: UploadedFile) -> UploadFile:
     return row
 
 
-async def _scan(row: UploadFile, file: UploadedFile) -> None:
+async def scan(file: UploadedFile, *, tenant_id: UUID) -> None:
+    """Raises FileInfected, and FileCheckFailed without a verdict."""
     try:
         found = await virus_scan.scan(_pieces(file))
     except virus_scan.ScanFailed as error:
         logger.error("An upload could not be scanned: %s", error)
         raise FileCheckFailed from error
     if found:
-        logger.warning("The virus scanner found %s in an upload to tenant %s", found, row.tenant_id)
+        logger.warning("The virus scanner found %s in an upload to tenant %s", found, tenant_id)
         raise FileInfected(params="file")
 
 

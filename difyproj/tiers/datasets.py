@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from rest_framework.request import Request
+from rest_framework.serializers import ListField, Serializer
 
 from accounts.services import members, tenants
 from datasets.models import Dataset
@@ -15,6 +16,7 @@ from difyproj.kernel.principal import Principal, Tier
 from . import throttling
 from .authentication import DatasetTokenAuthentication
 from .base import TokenViewSet
+from .reading import read
 
 
 class DatasetViewSet(TokenViewSet):
@@ -34,6 +36,12 @@ class DatasetViewSet(TokenViewSet):
         if not found.enable_api:
             raise DatasetApiDisabled
         return found
+
+    def query(self, serializer: type[Serializer[Any]]) -> dict[str, Any]:
+        """What may be said several times comes whole."""
+        given: dict[str, Any] = self.request.query_params.dict()
+        lists = [name for name, field in serializer().fields.items() if isinstance(field, ListField) and name in given]
+        return read(serializer, given | {name: self.request.query_params.getlist(name) for name in lists})
 
     def admit(self, request: Request) -> None:
         super().admit(request)

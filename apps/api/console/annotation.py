@@ -12,10 +12,10 @@ from rest_framework.response import Response
 
 from apps.services import annotation, files
 from difyproj.infra import db
+from difyproj.tiers import uploads
 from difyproj.tiers.actions import Deferred
 from difyproj.tiers.console import ConsoleViewSet
 
-from .. import uploads
 from ..annotation_records import (
     LONGEST_TEXT,
     AnnotationFields,

@@ -12,10 +12,11 @@ from rest_framework.response import Response
 
 from apps.services import apps, files, previewed, remote_files
 from difyproj.kernel.errors import Forbidden
+from difyproj.tiers import uploads
 from difyproj.tiers.actions import Deferred
 from difyproj.tiers.console import ConsoleViewSet
 
-from .. import remote, uploads
+from .. import remote
 from ..records import Shape, UploadFileRecord
 
 DATASETS: Final = "datasets"

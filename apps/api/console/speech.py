@@ -12,11 +12,11 @@ from rest_framework.response import Response
 from apps import generation
 from apps.services import logs
 from difyproj.kernel.errors import NoAudioUploaded
+from difyproj.tiers import uploads
 from difyproj.tiers.actions import Deferred
 from difyproj.tiers.console import ConsoleViewSet
 from difyproj.tiers.speech import SpeechBody
 
-from .. import uploads
 from ..records import Shape, TranscriptRecord
 from ..requests import Fields, SpeechFields
 

@@ -11,11 +11,12 @@ from rest_framework.response import Response
 from apps import generation
 from apps.services import files, messages
 from difyproj.kernel.errors import NoAudioUploaded
+from difyproj.tiers import uploads
 from difyproj.tiers.actions import Deferred
 from difyproj.tiers.base import ServiceViewSet
 from difyproj.tiers.speech import SpeechBody
 
-from .. import records, requests, uploads
+from .. import records, requests
 from ..signed_files import show
 
 UPLOAD_BODY = uploads.body(user={"type": "string"})

@@ -11,12 +11,12 @@ from rest_framework.response import Response
 from apps import generation
 from apps.services import files, messages, remote_files
 from difyproj.kernel.errors import NoAudioUploaded
-from difyproj.tiers import throttling
+from difyproj.tiers import throttling, uploads
 from difyproj.tiers.actions import Deferred
 from difyproj.tiers.speech import SpeechBody
 from difyproj.tiers.web import WebViewSet
 
-from .. import remote, uploads
+from .. import remote
 from ..records import TranscriptRecord, UploadFileRecord
 from . import requests
 
