@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import time
 from contextlib import suppress
@@ -9,7 +10,7 @@ from contextlib import suppress
 import pytest
 
 from datasets.rag.extract import tables
-from datasets.rag.extract.base import Extracted, Unreadable
+from datasets.rag.extract.base import Extracted, Source, Unreadable
 from datasets.rag.extract.table import FORMATS, format_of
 from difyproj.testing import documents
 
@@ -72,8 +73,14 @@ GIVEN: dict[str, tuple[bytes, str]] = {
 }  # fmt: skip
 
 
+def source(data: bytes, name: str = "", mime_type: str = "") -> Source:
+    return Source(io.BytesIO(data), len(data), name.rpartition(".")[2] if "." in name else "", mime_type)
+
+
 def extracted(data: bytes, name: str, mime_type: str = "") -> Extracted:
-    return FORMATS.get(format_of(data, name=name, mime_type=mime_type))(data)
+    given = source(data, name, mime_type)
+    found = FORMATS.get(format_of(given))(given)
+    return Extracted(tuple(found.pages), found.title)
 
 
 @pytest.mark.parametrize("name", GIVEN)
@@ -83,7 +90,7 @@ def test_documents_are_read(name: str) -> None:
 
 
 def test_every_format_is_among_them() -> None:
-    assert {format_of(data, name=name) for name, (data, _) in GIVEN.items()} == set(FORMATS)
+    assert {format_of(source(data, name)) for name, (data, _) in GIVEN.items()} == set(FORMATS)
 
 
 def test_pages_and_titles_are_told() -> None:
@@ -102,7 +109,7 @@ def test_what_a_document_shows_counts_more_than_its_name(name: str, wrong: str) 
 
 @pytest.mark.parametrize(("mime_type", "kind"), [("text/html; charset=x", "html"), ("message/rfc822", "eml"), ("x/y", "text")])
 def test_a_type_stands_in_for_a_name(mime_type: str, kind: str) -> None:
-    assert format_of(b"x", mime_type=mime_type) == kind
+    assert format_of(source(b"x", mime_type=mime_type)) == kind
 
 
 def test_tables_are_square() -> None:

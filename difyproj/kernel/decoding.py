@@ -43,6 +43,22 @@ def decoded(data: bytes, stated: str | None = None) -> str:
     return _guessed(data)
 
 
+def encoding_of(sample: bytes) -> str:
+    """What ``decoded`` would read it in. The sample may end in the middle of a character."""
+    for mark, encoding in _MARKS:
+        if sample.startswith(mark):
+            return encoding
+    return next((encoding for encoding in ("utf-8", *_likely(sample[:_SAMPLE])) if _reads(sample, encoding)), "utf-8")
+
+
+def _reads(sample: bytes, encoding: str) -> bool:
+    try:
+        codecs.getincrementaldecoder(encoding)().decode(sample)
+    except UnicodeError:
+        return False
+    return True
+
+
 def _guessed(data: bytes) -> str:
     for encoding in _likely(data[:_SAMPLE]):
         text = _read(data, encoding)

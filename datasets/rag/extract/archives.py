@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import zipfile
-from io import BytesIO
-from typing import Final
+from typing import IO, Final
 
 from .base import Unreadable
 
@@ -12,10 +11,10 @@ _MOST_BYTES: Final = 256 * 1024 * 1024
 _MOST_PARTS: Final = 10_000
 
 
-def check(data: bytes) -> None:
+def check(file: IO[bytes]) -> None:
     """Raises Unreadable for an archive that is broken, locked, or a bomb."""
     try:
-        with zipfile.ZipFile(BytesIO(data)) as archive:
+        with zipfile.ZipFile(file) as archive:
             parts = archive.infolist()
     except (zipfile.BadZipFile, NotImplementedError, OSError, ValueError):
         raise Unreadable("The document is damaged: it is a broken archive.") from None

@@ -9,7 +9,7 @@ from typing import Final
 from selectolax.lexbor import LexborHTMLParser, LexborNode
 
 from . import tables
-from .base import Extracted
+from .base import Document, whole
 
 _SILENT: Final = frozenset({"script", "style", "noscript", "template", "head", "svg", "iframe", "object", "select", "button"})
 _BLOCKS: Final = frozenset(
@@ -57,15 +57,20 @@ _LINES: Final = re.compile(r"\n{3,}")
 _TEXT: Final = "-text"
 
 
-def extracted(html: str) -> Extracted:
-    """Broken markup is read as browsers read it."""
+def document(html: str) -> Document:
+    text, title = markdown(html)
+    return whole(text, title, is_markdown=True)
+
+
+def markdown(html: str) -> tuple[str, str]:
+    """Text and title. Broken markup is read as browsers read it."""
     tree = LexborHTMLParser(html)
     title = tree.css_first("title")
     name = _SPACE.sub(" ", title.text()).strip() if title is not None else ""
     root = tree.body or tree.root
     if root is None:
-        return Extracted("", title=name)
-    return Extracted(_Writer().written(root), title=name)
+        return "", name
+    return _Writer().written(root), name
 
 
 def _walk(root: LexborNode) -> Iterator[tuple[LexborNode, bool]]:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 
-def markdown(rows: Sequence[Sequence[str]]) -> str:
+def markdown(rows: Sequence[Sequence[str]], *, line_break: str = " ") -> str:
     """The first row is the head. Rows and columns at the end that are empty throughout are left out."""
-    kept = [[_cell(cell) for cell in row] for row in rows]
+    kept = [[_cell(cell, line_break) for cell in row] for row in rows]
     while kept and not any(kept[-1]):
         kept.pop()
     width = max((at + 1 for row in kept for at, cell in enumerate(row) if cell), default=0)
@@ -17,8 +17,10 @@ def markdown(rows: Sequence[Sequence[str]]) -> str:
     return "\n".join([lines[0], _line(["---"] * width), *lines[1:]])
 
 
-def _cell(text: str) -> str:
-    return " ".join(filter(None, map(str.strip, text.splitlines()))).replace("|", "\\|")
+def _cell(text: str, line_break: str) -> str:
+    if "\n" in text or "\r" in text:
+        text = line_break.join(filter(None, map(str.strip, text.splitlines())))
+    return text.strip().replace("|", "\\|")
 
 
 def _line(cells: Sequence[str]) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import zipfile
 from collections.abc import Iterator
-from io import BytesIO
 from typing import Final
 
 import docx
@@ -14,19 +13,18 @@ from docx.table import Table, _Row
 from docx.text.paragraph import Paragraph
 
 from datasets.rag.extract import archives, tables
-from datasets.rag.extract.base import Extracted, Unreadable
+from datasets.rag.extract.base import Document, Page, Source, Unreadable
 
 _HEADING: Final = re.compile(r"(?:heading|überschrift|titre|标题)\s*([1-6])", re.IGNORECASE)
 _BROKEN: Final = (OpcError, zipfile.BadZipFile, SyntaxError, KeyError, ValueError, AttributeError, IndexError, OSError)
 
 
-def extract(data: bytes) -> Extracted:
-    archives.check(data)
+def extract(source: Source) -> Document:
+    archives.check(source.file)
     try:
-        document = docx.Document(BytesIO(data))
-        return Extracted(
-            "\n\n".join(filter(None, map(_block, document.iter_inner_content()))), title=document.core_properties.title
-        )
+        document = docx.Document(source.file)
+        blocks = [*filter(None, map(_block, document.iter_inner_content()))]
+        return Document([Page(0, "\n\n".join(blocks), is_markdown=True)], document.core_properties.title)
     except _BROKEN:
         # The library checks little of what it reads.
         raise Unreadable("The Word document is damaged, or is none.") from None

@@ -7,13 +7,15 @@ from email.message import EmailMessage
 from typing import Final
 
 from datasets.rag.extract import markup
-from datasets.rag.extract.base import Extracted, Unreadable
+from datasets.rag.extract.base import Document, Source, Unreadable, whole
 from difyproj.kernel.decoding import decoded
 
+_MOST_BYTES: Final = 64 * 1024**2
 _SHOWN: Final = ("Subject", "From", "To", "Cc", "Date")
 
 
-def extract(data: bytes) -> Extracted:
+def extract(source: Source) -> Document:
+    data = source.read(_MOST_BYTES)
     try:
         mail = message_from_bytes(data, policy=policy.default)
         heads = {name: str(mail[name]).strip() for name in _SHOWN if mail[name]}
@@ -26,7 +28,7 @@ def extract(data: bytes) -> Extracted:
         raise Unreadable("The e-mail is empty, or is none.")
     told = [f"{name}: {value}" for name, value in heads.items()]
     told += [f"Attachments: {', '.join(files)}"] if files else []
-    return Extracted("\n\n".join(filter(None, ("\n".join(told), text))), title=heads.get("Subject", ""))
+    return whole("\n\n".join(filter(None, ("\n".join(told), text))), heads.get("Subject", ""))
 
 
 def _body(mail: EmailMessage) -> str:
@@ -37,5 +39,5 @@ def _body(mail: EmailMessage) -> str:
     payload = part.get_payload(decode=True)
     text = decoded(payload, part.get_content_charset()) if isinstance(payload, bytes) else ""
     if part.get_content_type() == "text/html":
-        return markup.extracted(text).text
+        return markup.markdown(text)[0]
     return text.replace("\r\n", "\n").strip()

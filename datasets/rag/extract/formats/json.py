@@ -1,15 +1,23 @@
-"""JSON, indented; what is not quite JSON stays as it stands."""
+"""JSON, indented; what is not quite JSON, or very large, stays as it stands."""
 
 from __future__ import annotations
 
-from datasets.rag.extract.base import Extracted
+from typing import Final
+
+from datasets.rag.extract.base import Document, Source, whole
 from datasets.rag.extract.plain import text_of
 from difyproj.kernel import jsonio
 
+from . import text as plain_text
 
-def extract(data: bytes) -> Extracted:
-    text = text_of(data)
+_MOST_BYTES: Final = 16 * 1024**2
+
+
+def extract(source: Source) -> Document:
+    if source.size > _MOST_BYTES:
+        return plain_text.extract(source)
+    text = text_of(source.read(_MOST_BYTES))
     try:
-        return Extracted(jsonio.indented(jsonio.loads(text)))
+        return whole(jsonio.indented(jsonio.loads(text)))
     except (ValueError, RecursionError):
-        return Extracted(text)
+        return whole(text)

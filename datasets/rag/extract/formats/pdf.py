@@ -2,26 +2,35 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Final
 
 import pypdfium2 as pdfium
 
-from datasets.rag.extract.base import Extracted, Page, Unreadable, joined
+from datasets.rag.extract.base import Document, Page, Source, Unreadable
 
 _MOST_PAGES: Final = 5000
 
 
-def extract(data: bytes) -> Extracted:
+def extract(source: Source) -> Document:
     try:
-        with pdfium.PdfDocument(data) as document:
-            count = len(document)
-            if count > _MOST_PAGES:
-                raise Unreadable(f"The document has {count} pages; at most {_MOST_PAGES} can be read.")
-            return joined([Page(at + 1, _text(document, at)) for at in range(count)], _title(document))
+        document = pdfium.PdfDocument(source.file)
+        count = len(document)
     except pdfium.PdfiumError as error:
         is_locked = "password" in str(error).lower()
         told = "The PDF is locked by a password." if is_locked else "The PDF is damaged, or is none."
         raise Unreadable(told) from None
+    if count > _MOST_PAGES:
+        raise Unreadable(f"The document has {count} pages; at most {_MOST_PAGES} can be read.")
+    return Document(_pages(document), _title(document))
+
+
+def _pages(document: pdfium.PdfDocument) -> Iterator[Page]:
+    try:
+        for at in range(len(document)):
+            yield Page(at + 1, _text(document, at))
+    except pdfium.PdfiumError:
+        raise Unreadable("The PDF is damaged.") from None
 
 
 def _title(document: pdfium.PdfDocument) -> str:

@@ -6,16 +6,18 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
-from datasets.rag.extract.base import Extracted
+from datasets.rag.extract.base import Document, Source, whole
 from datasets.rag.extract.plain import text_of
 
+_MOST_BYTES: Final = 16 * 1024**2
 _ESCAPE: Final = re.compile(r"\\(u[0-9a-fA-F]{4}|.)")
 _SEPARATORS: Final = "=: \t\f"
 _KNOWN: Final = {"t": "\t", "n": "\n", "r": "\r", "f": "\f"}
 
 
-def extract(data: bytes) -> Extracted:
-    return Extracted("\n".join(_line(line) for line in _logical_lines(text_of(data))).strip())
+def extract(source: Source) -> Document:
+    text = text_of(source.read(_MOST_BYTES))
+    return whole("\n".join(_line(line) for line in _logical_lines(text)).strip())
 
 
 def _logical_lines(text: str) -> Iterator[str]:

@@ -4,30 +4,30 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import date, datetime, time
-from io import BytesIO
 from typing import Any, Final
 
 from python_calamine import CalamineError, CalamineWorkbook, PasswordError, SheetVisibleEnum
 
 from datasets.rag.extract import archives, tables
-from datasets.rag.extract.base import Extracted, Page, Unreadable, joined
+from datasets.rag.extract.base import Document, Page, Source, Unreadable
 
 _MOST_CELLS: Final = 2_000_000
 
 
-def extract(data: bytes) -> Extracted:
+def extract(source: Source) -> Document:
     """Hidden sheets are left out; a sheet's name stands above it where there are several."""
-    if data.startswith(b"PK"):
-        archives.check(data)
+    if source.file.read(2) == b"PK":
+        archives.check(source.file)
+    source.file.seek(0)
     try:
-        book = CalamineWorkbook.from_filelike(BytesIO(data))
+        book = CalamineWorkbook.from_filelike(source.file)
         shown = [sheet.name for sheet in book.sheets_metadata if sheet.visible is SheetVisibleEnum.Visible]
         pages = [_page(book, at, name, is_alone=len(shown) == 1) for at, name in enumerate(shown, start=1)]
     except PasswordError:
         raise Unreadable("The spreadsheet is locked by a password.") from None
     except (CalamineError, ValueError, OSError):
         raise Unreadable("The spreadsheet is damaged, or is none.") from None
-    return joined([page for page in pages if page.text])
+    return Document([page for page in pages if page.text])
 
 
 def _page(book: CalamineWorkbook, at: int, name: str, *, is_alone: bool) -> Page:
@@ -35,7 +35,7 @@ def _page(book: CalamineWorkbook, at: int, name: str, *, is_alone: bool) -> Page
     if sheet.width * sheet.height > _MOST_CELLS:
         raise Unreadable(f"The sheet {name!r} has more than {_MOST_CELLS} cells.")
     table = tables.markdown([[_text(cell) for cell in row] for row in _rows(sheet)])
-    return Page(at, table if is_alone or not table else f"## {name}\n\n{table}", name)
+    return Page(at, table if is_alone or not table else f"## {name}\n\n{table}", name, is_markdown=True)
 
 
 def _rows(sheet: Any) -> Sequence[Sequence[Any]]:

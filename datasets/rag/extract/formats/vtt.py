@@ -6,19 +6,20 @@ import html
 import re
 from typing import Final
 
-from datasets.rag.extract.base import Extracted
+from datasets.rag.extract.base import Document, Source, whole
 from datasets.rag.extract.plain import text_of
 
+_MOST_BYTES: Final = 32 * 1024**2
 _TIMES: Final = re.compile(r"(?:\d{1,4}:)?\d{1,2}:\d{2}[.,]\d{3}[ \t]{1,9}-->")
 _VOICE: Final = re.compile(r"<v(?:\.[^ >]{0,100})?\s+([^>]{1,200})>")
 _TAG: Final = re.compile(r"<[^>]{0,200}>")
 _NOT_CUES: Final = ("NOTE", "STYLE", "REGION", "WEBVTT")
 
 
-def extract(data: bytes) -> Extracted:
+def extract(source: Source) -> Document:
     """Cues of one speaker that follow each other are one paragraph."""
     told: list[tuple[str, list[str]]] = []
-    for block in re.split(r"\n[ \t]*\n", text_of(data).lstrip("\ufeff")):
+    for block in re.split(r"\n[ \t]*\n", text_of(source.read(_MOST_BYTES)).lstrip("\ufeff")):
         speaker, text = _cue(block)
         if not text:
             continue
@@ -27,7 +28,7 @@ def extract(data: bytes) -> Extracted:
         else:
             told.append((speaker, [text]))
     lines = [f"{speaker}: {' '.join(texts)}" if speaker else " ".join(texts) for speaker, texts in told]
-    return Extracted("\n".join(lines))
+    return whole("\n".join(lines))
 
 
 def _cue(block: str) -> tuple[str, str]:
