@@ -15,6 +15,7 @@ from .dataset import (
 )
 from .document import UNFINISHED, DataSourceType, Document, IndexingStatus, ProcessRule
 from .embedding import Embedding, IndexEntry
+from .leftover import Leftover
 from .segment import ChildChunk, ChildChunkType, Segment, SegmentStatus
 
 __all__ = [
@@ -32,6 +33,7 @@ __all__ = [
     "IndexEntry",
     "IndexingStatus",
     "IndexingTechnique",
+    "Leftover",
     "MetadataField",
     "MetadataType",
     "Permission",

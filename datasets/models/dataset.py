@@ -60,7 +60,8 @@ class DatasetRows(TenantQuerySet["Dataset"]):
 
 
 class Dataset(TenantRow):
-    """``generation`` names the index that answers; a change of the embedding model builds ``next_generation`` beside it.
+    """``generation`` names the index that answers; a change of the embedding model builds ``next_generation`` beside it, and
+    meanwhile ``serving`` tells how the one that answers was built (``datasets.services.reindex``).
 
     The counts are kept by the pipeline and by the services that change documents; they are what lists show.
     """
@@ -85,6 +86,14 @@ class Dataset(TenantRow):
     generation = models.PositiveIntegerField(default=1)
     next_generation = models.PositiveIntegerField(null=True, blank=True)
     dimensions = models.PositiveIntegerField(default=0, help_text="Of the serving index; 0 before the first vector.")
+    serving = models.JSONField(null=True, blank=True, editable=False)
+    next_dimensions = models.PositiveIntegerField(default=0, editable=False)
+    next_cursor = models.UUIDField(
+        null=True, blank=True, editable=False, help_text="The last segment that the next index holds."
+    )
+    reindex_job_id = models.UUIDField(null=True, blank=True, editable=False)
+    reindex_error = models.TextField(default="", blank=True, editable=False)
+    embedded_tokens = models.PositiveBigIntegerField(default=0, editable=False, help_text="That a model was paid for.")
     external_api = models.ForeignKey(
         ExternalKnowledgeApi, on_delete=models.PROTECT, null=True, blank=True, related_name="datasets"
     )

@@ -93,6 +93,7 @@ class Document(TenantRow):
     indexing_status = models.CharField(max_length=16, choices=IndexingStatus.choices, default=IndexingStatus.WAITING)
     revision = models.PositiveIntegerField(default=1)
     job_id = models.UUIDField(null=True, blank=True, help_text="The infra job that carries it through its stages.")
+    run_id = models.UUIDField(null=True, blank=True, editable=False, help_text="The attempt that may write.")
     error = models.TextField(default="", blank=True)
     processing_started_at = models.DateTimeField(null=True, blank=True)
     parsing_completed_at = models.DateTimeField(null=True, blank=True)

@@ -14,9 +14,16 @@ from .dataset import Dataset
 class EmbeddingRows(TenantQuerySet["Embedding"]):
     """Vectors, fetched by tenant."""
 
+    def made(self) -> EmbeddingRows:
+        """Without those that somebody is still waiting for."""
+        return self.filter(dimensions__gt=0)
+
 
 class Embedding(models.Model):
-    """What was embedded once is never embedded again. ``vector`` is little-endian float32, of length one."""
+    """What was embedded once is never embedded again. ``vector`` is little-endian float32, of length one.
+
+    A row without dimensions is a claim: somebody embeds the text just now, and others wait for it until the claim runs out.
+    """
 
     id = models.BigAutoField(primary_key=True)
     tenant = models.ForeignKey(Tenant, on_delete=models.CASCADE, related_name="+", db_index=False)
@@ -25,6 +32,8 @@ class Embedding(models.Model):
     hash = models.CharField(max_length=64, help_text="SHA-256 of the text.")
     dimensions = models.PositiveIntegerField()
     vector = models.BinaryField()
+    claim = models.UUIDField(null=True, blank=True)
+    claimed_until = models.DateTimeField(null=True, blank=True)
     created_at = models.DateTimeField(default=clock.now, editable=False)
 
     objects = EmbeddingRows.as_manager()
@@ -45,7 +54,8 @@ class IndexEntry(models.Model):
     """One findable thing of the embedded store. ``id`` grows with each change, so copies in memory ask for what is new."""
 
     id = models.BigAutoField(primary_key=True)
-    dataset = models.ForeignKey(Dataset, on_delete=models.CASCADE, related_name="+", db_index=False)
+    # An index may outlive its dataset until a job has dropped it (Leftover).
+    dataset = models.ForeignKey(Dataset, on_delete=models.DO_NOTHING, related_name="+", db_index=False, db_constraint=False)
     generation = models.PositiveIntegerField()
     node_id = models.UUIDField()
     segment_id = models.UUIDField()

@@ -75,6 +75,7 @@ class Segment(TenantRow):
         indexes = [
             models.Index(fields=["document", "position"], name="segment_list"),
             models.Index(fields=["dataset", "status"], name="segment_status"),
+            models.Index(fields=["updated_at"], condition=Q(status="waiting"), name="segment_waiting"),
         ]
 
     def __str__(self) -> str:

@@ -291,6 +291,7 @@ PERIODIC_JOBS = {
     "apps.retention": 3600,
     "workflows.retention": 3600,
     "apps.storage": 600,
+    "datasets.sweep": 30,
 }
 # How long boundary events of runs are kept, and runs with their traces (0: for ever).
 RUN_EVENT_RETENTION_DAYS = env.integer("RUN_EVENT_RETENTION_DAYS", 7, minimum=1)

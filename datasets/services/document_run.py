@@ -1,0 +1,197 @@
+"""One attempt of a job at one document: goes on where the row says that it stands."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any, Final, TypeVar
+
+from django.db.models import F, Q
+
+from datasets.models import UNFINISHED, Document, IndexingStatus, Segment, SegmentStatus
+from datasets.models.document import SEARCHABLE
+from datasets.rag.extract.base import Page
+from datasets.rag.split import clean, split
+from difyproj.infra import documents, jobs
+from difyproj.infra.storage import get_storage
+from difyproj.kernel import clock, ids
+from difyproj.kernel.errors import InvalidParam
+
+from . import indexing, pipeline, rules
+from .passages import Passages
+
+BATCH: Final = 100
+LOOK_SECONDS: Final = 1.0
+T = TypeVar("T")
+
+
+class Stopped(Exception):
+    """The document is paused, deleted, or another attempt's."""
+
+
+def begin(document_id: str, job: jobs.Job) -> Run | None:
+    """None when the job is not the one that the document waits for."""
+    run_id = ids.new_id()
+    if not Document.objects.filter(pk=document_id, job_id=job.id).update(run_id=run_id):
+        return None
+    document = Document.objects.select_related("process_rule").filter(pk=document_id, run_id=run_id).first()
+    return None if document is None else Run(document, job)
+
+
+class Run:
+    def __init__(self, document: Document, job: jobs.Job) -> None:
+        self.document, self.job = document, job
+        self._watch = Stopwatch(document.timings)
+        self._looked_at = clock.monotonic()
+
+    def advance(self) -> str:
+        """How it ended, for the job's result. Raises what a stage raises."""
+        try:
+            if self.document.indexing_status in UNFINISHED:
+                self._carry()
+            elif self.document.indexing_status != IndexingStatus.COMPLETED:
+                return "nothing to do"
+            self._follow()
+        except Stopped:
+            return "stopped"
+        return "completed"
+
+    def fail(self, message: str) -> None:
+        if self.document.indexing_status == IndexingStatus.COMPLETED:
+            waiting = Segment.objects.filter(document=self.document, status=SegmentStatus.WAITING)
+            waiting.update(status=SegmentStatus.ERROR, error=message[: pipeline.LONGEST_ERROR], stopped_at=clock.now())
+            return
+        self._own().filter(indexing_status__in=UNFINISHED).update(**pipeline.failed(message))
+
+    def _carry(self) -> None:
+        if self.document.splitting_completed_at is None:
+            self._split()
+        with self._watch.running("indexing"):
+            self._put(Q(status__in=[SegmentStatus.WAITING, SegmentStatus.INDEXING, SegmentStatus.ERROR]))
+        timings = self._watch.seconds
+        self._write(
+            indexing_status=IndexingStatus.COMPLETED,
+            completed_at=clock.now(),
+            completed_segments=self._completed().count(),
+            timings={name: round(seconds, 3) for name, seconds in timings.items()},
+            indexing_latency=round(sum(timings.values()), 3),
+            error="",
+        )
+
+    def _follow(self) -> None:
+        """What people did since: nothing, as a rule."""
+        if not Document.objects.filter(SEARCHABLE, pk=self.document.pk).exists():
+            if not self._own().update(run_id=self.document.run_id):
+                raise Stopped
+            indexing.take_out(self.document)
+            return
+        is_out = Q(enabled=True, index_node_hash="") & ~Q(status=SegmentStatus.ERROR)
+        if self._put(Q(status=SegmentStatus.WAITING) | is_out | (Q(enabled=False) & ~Q(index_node_hash=""))):
+            count = Segment.objects.filter(document=self.document).count()
+            self._write(segment_count=count, completed_segments=self._completed().count())
+
+    def _split(self) -> None:
+        if not self.document.processing_started_at:
+            self.document.processing_started_at = clock.now()
+        self._write(
+            indexing_status=IndexingStatus.PARSING, processing_started_at=self.document.processing_started_at, segment_count=0
+        )
+        rule = rules.parsed(self.document.process_rule)
+        passages = Passages(self.document, self._write)
+        with _pages(self.document) as reading:
+            pages = self._watch.timed("parsing", self._counted(reading, passages))
+            cleaned = self._watch.timed("cleaning", clean(pages, rule))
+            pieces = self._watch.timed("splitting", split(cleaned, rule, self.document.doc_form))
+            with self._watch.running("splitting"):
+                passages.take_all(pieces, self._check)
+        if not passages.count:
+            raise InvalidParam("The document holds no text.")
+        now = clock.now()
+        self._write(
+            indexing_status=IndexingStatus.INDEXING,
+            parsing_completed_at=now,
+            cleaning_completed_at=now,
+            splitting_completed_at=now,
+            **passages.told(),
+            completed_segments=self._completed().count(),
+        )
+
+    def _counted(self, pages: Iterable[Page], passages: Passages) -> Iterator[Page]:
+        for page in pages:
+            self._check()
+            passages.saw(page)
+            yield page
+
+    def _put(self, which: Q) -> int:
+        """Bring these into the index, batch by batch; how many there were."""
+        asker = indexing.Asker(self.job.id, self._check, self._may_write)
+        done = 0
+        rows = Segment.objects.filter(which, document=self.document).order_by("position", "pk")
+        while batch := list(rows[:BATCH]):
+            for segment in batch:
+                segment.document = self.document
+            if not indexing.put(self.document.dataset_id, batch, asker):
+                raise Stopped
+            done += len(batch)
+            self.job.progress(done)
+        return done
+
+    def _may_write(self, completed: int) -> bool:
+        rows = self._own().filter(indexing_status__in=[*UNFINISHED, IndexingStatus.COMPLETED])
+        return bool(rows.update(completed_segments=F("completed_segments") + completed))
+
+    def _check(self) -> None:
+        self.job.check()
+        if clock.monotonic() - self._looked_at >= LOOK_SECONDS:
+            self._looked_at = clock.monotonic()
+            if not self._own().filter(indexing_status__in=[*UNFINISHED, IndexingStatus.COMPLETED]).exists():
+                raise Stopped
+
+    def _write(self, **values: Any) -> None:
+        if not self._own().filter(indexing_status__in=[*UNFINISHED, IndexingStatus.COMPLETED]).update(**values):
+            raise Stopped
+        for name, value in values.items():
+            setattr(self.document, name, value)
+
+    def _own(self) -> Any:
+        return Document.objects.filter(pk=self.document.pk, run_id=self.document.run_id)
+
+    def _completed(self) -> Any:
+        return Segment.objects.filter(document=self.document, status=SegmentStatus.COMPLETED)
+
+
+class Stopwatch:
+    """Seconds of each stage, each without those that run inside of it."""
+
+    def __init__(self, before: dict[str, float]) -> None:
+        self.seconds = dict(before)
+        self._inner = 0.0
+
+    @contextmanager
+    def running(self, stage: str) -> Iterator[None]:
+        began, outer, self._inner = clock.monotonic(), self._inner, 0.0
+        try:
+            yield
+        finally:
+            passed = clock.monotonic() - began
+            self.seconds[stage] = self.seconds.get(stage, 0.0) + passed - self._inner
+            self._inner = outer + passed
+
+    def timed(self, stage: str, items: Iterable[T]) -> Iterator[T]:
+        iterator = iter(items)
+        while True:
+            with self.running(stage):
+                try:
+                    item = next(iterator)
+                except StopIteration:
+                    return
+            yield item
+
+
+@contextmanager
+def _pages(document: Document) -> Iterator[Iterator[Page]]:
+    with (
+        get_storage().open(document.key) as file,
+        documents.stream(file, extension=document.extension, mime_type=document.mime_type) as reading,
+    ):
+        yield reading

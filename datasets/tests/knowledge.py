@@ -1,0 +1,55 @@
+"""Datasets and documents for tests, made below the services that people call."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from accounts.models import Tenant
+from datasets.models import Dataset, Document, IndexEntry, IndexingTechnique, Segment
+from datasets.services import pipeline, rules
+from difyproj.infra import jobs
+from difyproj.infra.storage import get_storage
+from difyproj.kernel import ids
+
+KINDS = ("datasets.index", "datasets.remove", "datasets.reindex")
+
+
+def make_dataset(tenant: Tenant, **values: Any) -> Dataset:
+    values = {"name": f"Set {ids.new_id()}"[:40], "indexing_technique": IndexingTechnique.HIGH_QUALITY, **values}
+    values = {"embedding_model_provider": "builtin", "embedding_model": "hashing-384", **values}
+    return Dataset.objects.create(tenant=tenant, **values)
+
+
+def make_document(dataset: Dataset, text: str, *, rule: dict[str, Any] | None = None, **values: Any) -> Document:
+    """One that waits for its job."""
+    key = f"datasets/{dataset.tenant_id}/{ids.new_id()}.md"
+    get_storage().save(key, text.encode())
+    values = {"name": "page.md", "extension": "md", "mime_type": "text/markdown", "batch": "b1", **values}
+    row = rules.create(dataset=dataset, given=rule, created_by_id=None)
+    document = Document.objects.create(
+        tenant_id=dataset.tenant_id, dataset=dataset, process_rule=row, key=key, size=len(text), **values
+    )
+    pipeline.start(document)
+    return document
+
+
+def paragraphs(*separate: str, size: int = 500) -> dict[str, Any]:
+    """A rule: a passage per paragraph."""
+    return {"mode": "custom", "rules": {"segmentation": {"separator": "\n\n", "max_tokens": size}, "pre_processing_rules": []}}
+
+
+def work() -> None:
+    """Everything that waits, retries included."""
+    jobs.run_waiting(*KINDS, due_only=False)
+
+
+def texts(document: Document) -> list[str]:
+    return list(Segment.objects.filter(document=document).values_list("content", flat=True))
+
+
+def indexed(dataset: Dataset, generation: int | None = None) -> set[UUID]:
+    """The segments that the serving index holds."""
+    dataset.refresh_from_db()
+    rows = IndexEntry.objects.filter(dataset=dataset, generation=generation or dataset.generation)
+    return set(rows.values_list("segment_id", flat=True))
