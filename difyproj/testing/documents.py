@@ -22,26 +22,36 @@ _MAIN = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
 
 def pdf(*pages: str) -> bytes:
     """Each page has one line of text."""
-    kids = " ".join(f"{4 + 2 * at} 0 R" for at in range(len(pages)))
+    return drawn_pdf(*(shown((72, 720, text)) for text in pages))
+
+
+def shown(*texts: tuple[float, float, str], size: float = 12) -> str:
+    """Draws texts at places, as a page counts them: from its lower left corner."""
+    return " ".join(f"BT /F1 {size} Tf {x} {y} Td ({text}) Tj ET" for x, y, text in texts)
+
+
+def drawn_pdf(*pages: str, title: str = "", extra: str = "") -> bytes:
+    """Pages of what is drawn on them; ``extra`` goes into each page's dictionary."""
+    kids = " ".join(f"{5 + 2 * at} 0 R" for at in range(len(pages)))
     objects = [
         "<< /Type /Catalog /Pages 2 0 R >>",
         f"<< /Type /Pages /Kids [{kids}] /Count {len(pages)} >>",
         "<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica >>",
+        f"<< /Title ({title}) >>",
     ]
-    for at, text in enumerate(pages):
-        stream = f"BT /F1 12 Tf 72 720 Td ({text}) Tj ET"
+    for at, stream in enumerate(pages):
         objects += [
-            f"<< /Type /Page /Parent 2 0 R /MediaBox [0 0 612 792] /Contents {5 + 2 * at} 0 R "
+            f"<< /Type /Page /Parent 2 0 R /MediaBox [0 0 612 792] /Contents {6 + 2 * at} 0 R {extra} "
             "/Resources << /Font << /F1 3 0 R >> >> >>",
             f"<< /Length {len(stream)} >>\nstream\n{stream}\nendstream",
         ]
-    made, places = b"%PDF-1.4\n", []
+    made, places = bytearray(b"%PDF-1.4\n"), []
     for number, text in enumerate(objects, start=1):
         places.append(len(made))
-        made += f"{number} 0 obj\n{text}\nendobj\n".encode()
+        made += f"{number} 0 obj\n{text}\nendobj\n".encode("latin-1")
     table = "".join(f"{place:010d} 00000 n \n" for place in places)
-    trailer = f"trailer << /Size {len(objects) + 1} /Root 1 0 R >>\nstartxref\n{len(made)}\n%%EOF"
-    return made + f"xref\n0 {len(objects) + 1}\n0000000000 65535 f \n{table}{trailer}".encode()
+    trailer = f"trailer << /Size {len(objects) + 1} /Root 1 0 R /Info 4 0 R >>\nstartxref\n{len(made)}\n%%EOF"
+    return bytes(made) + f"xref\n0 {len(objects) + 1}\n0000000000 65535 f \n{table}{trailer}".encode()
 
 
 def word() -> bytes:

@@ -1,4 +1,4 @@
-"""PDF: the text of its pages."""
+"""PDF: the text of its pages in the order of reading, its tables, and where each row stands."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ from typing import Final
 
 import pypdfium2 as pdfium
 
+from datasets.rag.extract import grids, layout
 from datasets.rag.extract.base import Document, Page, Source, Unreadable
+from datasets.rag.extract.pdf_rows import Area, Rows, borders
 
 _MOST_PAGES: Final = 5000
 
@@ -25,14 +27,6 @@ def extract(source: Source) -> Document:
     return Document(_pages(document), _title(document))
 
 
-def _pages(document: pdfium.PdfDocument) -> Iterator[Page]:
-    try:
-        for at in range(len(document)):
-            yield Page(at + 1, _text(document, at))
-    except pdfium.PdfiumError:
-        raise Unreadable("The PDF is damaged.") from None
-
-
 def _title(document: pdfium.PdfDocument) -> str:
     try:
         return str(document.get_metadata_value("Title")).strip()
@@ -40,11 +34,23 @@ def _title(document: pdfium.PdfDocument) -> str:
         return ""
 
 
-def _text(document: pdfium.PdfDocument, at: int) -> str:
-    page = document[at]
+def _pages(document: pdfium.PdfDocument) -> Iterator[Page]:
+    sizes = layout.Sizes()
     try:
-        text: str = page.get_textpage().get_text_range(errors="replace")
-    finally:
-        page.close()
-    # A hyphen at a line's end comes as U+FFFE or U+0002.
-    return text.replace("\r\n", "\n").replace("\ufffe", "").replace("\x02", "").replace("\0", "").strip()
+        for at in range(len(document)):
+            page = document[at]
+            try:
+                yield _page(page, at + 1, sizes)
+            finally:
+                page.close()
+    except pdfium.PdfiumError:
+        raise Unreadable("The PDF is damaged.") from None
+
+
+def _page(page: pdfium.PdfPage, number: int, sizes: layout.Sizes) -> Page:
+    area = Area.of(page)
+    across, upright = borders(page, area)
+    rows = [*Rows(page, area, upright).read()]
+    found = layout.blocks(rows, [*grids.grids(across, upright)])
+    text, lines = layout.Writer(*area.size, sizes.add(rows)).written(found)
+    return Page(number, text, lines=lines, is_markdown=True)
