@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Sequence
 
 import pytest
 
@@ -23,7 +24,7 @@ def page_of(*drawn: str, extra: str = "") -> Page:
     return page
 
 
-def cells(wide: float, high: float, rows: list[tuple[str, ...]] = CELLS) -> str:
+def cells(wide: float, high: float, rows: Sequence[tuple[str, ...]] = CELLS) -> str:
     return shown(
         *(
             (75 + wide * column, 694 - high * row, text)
