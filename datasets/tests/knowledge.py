@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 from uuid import UUID
 
 from accounts.models import Tenant
 from datasets.models import Dataset, Document, IndexEntry, IndexingTechnique, Segment
 from datasets.services import pipeline, rules
-from difyproj.infra import jobs
+from difyproj.infra import jobs, loop
 from difyproj.infra.storage import get_storage
 from difyproj.kernel import ids
+from difyproj.testing.served import use_upstream
+from difyproj.testing.upstream import FakeUpstream, Script
 
 KINDS = ("datasets.index", "datasets.remove", "datasets.reindex")
 
@@ -34,7 +38,7 @@ def make_document(dataset: Dataset, text: str, *, rule: dict[str, Any] | None = 
     return document
 
 
-def paragraphs(*separate: str, size: int = 500) -> dict[str, Any]:
+def paragraphs(size: int = 500) -> dict[str, Any]:
     """A rule: a passage per paragraph."""
     return {"mode": "custom", "rules": {"segmentation": {"separator": "\n\n", "max_tokens": size}, "pre_processing_rules": []}}
 
@@ -53,3 +57,35 @@ def indexed(dataset: Dataset, generation: int | None = None) -> set[UUID]:
     dataset.refresh_from_db()
     rows = IndexEntry.objects.filter(dataset=dataset, generation=generation or dataset.generation)
     return set(rows.values_list("segment_id", flat=True))
+
+
+@contextmanager
+def upstream(tenant: Tenant, script: Script | None = None) -> Iterator[FakeUpstream]:
+    """The tenant's OpenAI, for threads that are not the loop's."""
+    fake = FakeUpstream("openai", script or Script(dimensions=8))
+    loop.wait(fake.__aenter__(), seconds=5)
+    try:
+        use_upstream(tenant, fake.url)
+        yield fake
+    finally:
+        loop.wait(fake.__aexit__(None, None, None), seconds=5)
+
+
+def asked(fake: FakeUpstream) -> list[str]:
+    """All texts that were to be embedded, in order."""
+    return [text for request in fake.received if request.path.endswith("/embeddings") for text in request.body["input"]]
+
+
+OPENAI = {"embedding_model_provider": "openai", "embedding_model": "text-embedding-3-small"}
+
+
+def rewrite(document: Document, text: str) -> None:
+    """Another text under the same key."""
+    get_storage().save(document.key, text.encode())
+    document.refresh_from_db()
+    pipeline.restart(document)
+
+
+def entries(dataset: Dataset) -> list[IndexEntry]:
+    dataset.refresh_from_db()
+    return list(IndexEntry.objects.filter(dataset=dataset, generation=dataset.generation))

@@ -2,15 +2,40 @@
 
 from __future__ import annotations
 
-from datasets.models import Embedding, Segment
-from datasets.tests.knowledge import indexed, make_dataset, make_document, paragraphs, texts, work
+import pytest
+
+from accounts.models import Tenant
+from datasets.models import ChildChunk, Document, IndexingStatus, Segment
+from datasets.services import document_run, pipeline
+from datasets.services.refusals import InvalidAction
+from datasets.tests.knowledge import (
+    OPENAI,
+    asked,
+    entries,
+    indexed,
+    make_dataset,
+    make_document,
+    paragraphs,
+    rewrite,
+    texts,
+    upstream,
+    work,
+)
+from difyproj.infra import jobs
+from difyproj.infra.models import Job
 from difyproj.testing.cast import Cast
+from difyproj.testing.upstream import Script
 
 TEXT = "Invoices are paid within thirty days.\n\nRefunds need a receipt.\n\nOrders above 100 ship for free."
 
 
-def test_a_document_is_carried_to_its_index(cast: Cast) -> None:
-    dataset = make_dataset(cast.alice.tenant)
+@pytest.fixture
+def tenant(cast: Cast) -> Tenant:
+    return cast.alice.tenant
+
+
+def test_a_document_is_carried_to_its_index(tenant: Tenant) -> None:
+    dataset = make_dataset(tenant)
     document = make_document(dataset, TEXT, rule=paragraphs())
     work()
     document.refresh_from_db()
@@ -21,5 +46,143 @@ def test_a_document_is_carried_to_its_index(cast: Cast) -> None:
     assert indexed(dataset) == {segment.pk for segment in segments}
     assert (document.segment_count, document.completed_segments) == (3, 3)
     assert document.tokens and document.word_count and document.completed_at and document.splitting_completed_at
+    assert set(document.timings) == {"parsing", "cleaning", "splitting", "indexing"}
     assert dataset.dimensions == 384
-    assert Embedding.objects.for_tenant(cast.alice.tenant).made().count() == 3
+
+
+def test_a_text_is_embedded_once_whatever_document_it_stands_in(tenant: Tenant) -> None:
+    with upstream(tenant) as fake:
+        dataset, other = make_dataset(tenant, **OPENAI), make_dataset(tenant, **OPENAI)
+        first = make_document(dataset, TEXT, rule=paragraphs())
+        work()
+        second = make_document(other, f"{TEXT}\n\nOnly here.", rule=paragraphs())
+        work()
+    assert sorted(asked(fake)) == sorted([*texts(first), "Only here."])
+    assert len(indexed(other)) == len(texts(second)) == 4
+    assert other.dimensions == 8
+
+
+def test_a_new_text_keeps_what_is_the_same_and_what_people_edited(tenant: Tenant) -> None:
+    with upstream(tenant) as fake:
+        dataset = make_dataset(tenant, **OPENAI)
+        document = make_document(dataset, TEXT, rule=paragraphs())
+        work()
+        paid, refunds, _ = Segment.objects.filter(document=document)
+        Segment.objects.filter(pk=refunds.pk).update(content="Refunds need the invoice.", edited=True, status="waiting")
+        added = Segment.objects.create(
+            tenant=tenant, dataset=dataset, document=document, position=4, content="Said by a person.", edited=True
+        )
+        rewrite(document, TEXT.replace("100", "200").replace("Refunds", "Hello.\n\nRefunds"))
+        work()
+    document.refresh_from_db()
+    assert document.indexing_status == "completed"
+    assert texts(document) == [
+        "Invoices are paid within thirty days.",
+        "Hello.",
+        "Refunds need the invoice.",
+        "Orders above 200 ship for free.",
+        "Said by a person.",
+    ]
+    kept = list(Segment.objects.filter(document=document))
+    assert (kept[0].pk, kept[2].pk, kept[4].pk) == (paid.pk, refunds.pk, added.pk)
+    assert indexed(dataset) == {segment.pk for segment in kept}
+    assert len(asked(fake)) == len(set(asked(fake))) == 7
+    assert document.segment_count == document.completed_segments == 5
+
+
+def test_parents_are_told_and_their_children_indexed(tenant: Tenant) -> None:
+    dataset = make_dataset(tenant, doc_form="hierarchical_model")
+    parents, parts = {"separator": "\n\n", "max_tokens": 500}, {"separator": ".", "max_tokens": 50}
+    rule = {"mode": "hierarchical", "rules": {"segmentation": parents, "subchunk_segmentation": parts}}
+    document = make_document(dataset, "One. Two. Three.\n\nFour. Five.", rule=rule, doc_form="hierarchical_model")
+    work()
+    children = ChildChunk.objects.filter(document=document)
+    assert Segment.objects.filter(document=document).count() == 2
+    assert children.count() == 5
+    assert {entry.node_id for entry in entries(dataset)} == {child.index_node_id for child in children}
+
+
+def test_economy_has_words_and_no_vectors(tenant: Tenant) -> None:
+    dataset = make_dataset(tenant, indexing_technique="economy", embedding_model="", embedding_model_provider="")
+    document = make_document(dataset, TEXT, rule=paragraphs())
+    work()
+    assert [entry.vector for entry in entries(dataset)] == [None] * 3
+    assert "invoices" in Segment.objects.filter(document=document)[0].keywords
+    assert dataset.dimensions == 0
+
+
+def test_a_paused_document_writes_nothing_and_goes_on_where_it_was(tenant: Tenant) -> None:
+    dataset = make_dataset(tenant)
+    document = make_document(dataset, TEXT, rule=paragraphs())
+    pipeline.pause(document)
+    work()
+    document.refresh_from_db()
+    assert (document.indexing_status, texts(document)) == ("paused", [])
+    with pytest.raises(InvalidAction):
+        pipeline.pause(document)
+    pipeline.resume(document)
+    work()
+    document.refresh_from_db()
+    assert document.indexing_status == "completed"
+    with pytest.raises(InvalidAction):
+        pipeline.resume(document)
+
+
+def test_an_attempt_that_was_overtaken_writes_nothing(tenant: Tenant) -> None:
+    dataset = make_dataset(tenant)
+    document = make_document(dataset, TEXT, rule=paragraphs())
+    row = Job.objects.get(pk=document.job_id)
+    job = jobs.JOBS.get("datasets.index")(row)
+    late = document_run.begin(str(document.pk), job)
+    assert late is not None
+    rewrite(document, "Another text.")
+    assert document_run.begin(str(document.pk), job) is None
+    assert late.advance() == "stopped"
+    late.fail("Too late.")
+    assert texts(document) == []
+    work()
+    document.refresh_from_db()
+    assert (document.indexing_status, texts(document)) == ("completed", ["Another text."])
+
+
+def test_a_provider_that_fails_is_asked_again_and_then_named(tenant: Tenant) -> None:
+    with upstream(tenant, Script(fail=500, fail_times=4, dimensions=8)) as fake:
+        dataset = make_dataset(tenant, **OPENAI)
+        document = make_document(dataset, TEXT, rule=paragraphs())
+        work()
+        document.refresh_from_db()
+        assert document.indexing_status == "completed"
+        fake.script = Script(fail=401, fail_message="sk-secret is wrong", keys={})
+        other = make_document(dataset, "Something else.", rule=paragraphs())
+        work()
+        other.refresh_from_db()
+        assert (other.indexing_status, other.stopped_at is not None) == ("error", True)
+        assert "OpenAI" in other.error
+        fake.script = Script(dimensions=8)
+        pipeline.retry(other)
+        work()
+    other.refresh_from_db()
+    assert (other.indexing_status, other.error) == ("completed", "")
+    assert len(texts(other)) == 1
+
+
+@pytest.mark.parametrize(("data", "said"), [("  \n ", "holds no text"), ("%PDF-1.7 broken", "")])
+def test_a_document_that_cannot_be_read_says_why(tenant: Tenant, data: str, said: str) -> None:
+    document = make_document(make_dataset(tenant), data)
+    work()
+    document.refresh_from_db()
+    assert document.indexing_status == "error"
+    assert document.error and said in document.error
+
+
+def test_nothing_waits_for_ever(tenant: Tenant) -> None:
+    dataset = make_dataset(tenant)
+    lost, failed, done = (make_document(dataset, TEXT, rule=paragraphs()) for _ in range(3))
+    Job.objects.filter(pk=lost.job_id).delete()
+    Job.objects.filter(pk=failed.job_id).update(state=Job.State.FAILED, error="The worker that ran it stopped.")
+    assert pipeline.sweep() == 2
+    work()
+    states = {row.pk: (row.indexing_status, row.error) for row in Document.objects.all()}
+    assert states[lost.pk] == states[done.pk] == (IndexingStatus.COMPLETED, "")
+    assert states[failed.pk] == (IndexingStatus.ERROR, "The worker that ran it stopped.")
+    assert pipeline.sweep() == 0
