@@ -7,10 +7,12 @@ import json
 import time
 from contextlib import suppress
 
+import docx
 import pytest
+from docx.enum.text import WD_BREAK
 
 from datasets.rag.extract import tables
-from datasets.rag.extract.base import Extracted, Source, Unreadable
+from datasets.rag.extract.base import Extracted, NeedsVision, Source, Unreadable
 from datasets.rag.extract.table import FORMATS, format_of
 from difyproj.testing import documents
 
@@ -70,6 +72,17 @@ GIVEN: dict[str, tuple[bytes, str]] = {
     ),
     "a.pdf": (documents.pdf("Hello", "World"), "Hello\n\nWorld"),
     "a.docx": (documents.word(), WORD),
+    "a.pptx": (
+        documents.slides(("Plans", ["one", "two"]), ("End", ["Thanks"]), notes="say it slowly"),
+        "## Plans\n\n- one\n- two\n\nNotes: say it slowly\n\n## End\n\nThanks",
+    ),
+    "a.epub": (documents.book("Tales", "<h1>One</h1><p>Once", "<h1>Two</h1><p>Twice"), "# One\n\nOnce\n\n# Two\n\nTwice"),
+    "a.msg": (documents.message(subject="Grüße", sender="Ann", text="Hello\r\nyou"), "Subject: Grüße\nFrom: Ann\n\nHello\nyou"),
+    "a.jsonl": (b'{"a":1}\n{"a":2}', '{"a":1}\n{"a":2}'),
+    "a.srt": (b"1\n00:00:01,000 --> 00:00:02,000\nHello", "Hello"),
+    "big.csv": (b'a,b\n"two\nlines",x', "| a | b |\n| --- | --- |\n| two<br>lines | x |"),
+    "japanese.txt": ("これは試験です。文字コードを調べます。".encode("shift_jis"), "これは試験です。文字コードを調べます。"),
+    "wide.txt": ("Plain words, without a mark".encode("utf-16-le"), "Plain words, without a mark"),
 }  # fmt: skip
 
 
@@ -90,13 +103,49 @@ def test_documents_are_read(name: str) -> None:
 
 
 def test_every_format_is_among_them() -> None:
-    assert {format_of(source(data, name)) for name, (data, _) in GIVEN.items()} == set(FORMATS)
+    assert {format_of(source(data, name)) for name, (data, _) in GIVEN.items()} == set(FORMATS) - {"image"}
+
+
+@pytest.mark.parametrize("begin", [b"\x89PNG\r\n\x1a\n\0\0", b"\xff\xd8\xff\xe0", b"GIF89a", b"RIFF\0\0\0\0WEBPVP8 "])
+def test_a_picture_is_for_a_model_that_sees(begin: bytes) -> None:
+    with pytest.raises(NeedsVision):
+        extracted(begin + bytes(100), "a.txt")
+
+
+def test_a_large_text_comes_in_pieces_that_end_with_lines_in_its_encoding() -> None:
+    text = "Only ASCII at first.\r\n" * 300_000 + "然后是中文。\r\n" * 300_000
+    given = source(text.encode("gb18030"), "large.log")
+    pages = [*FORMATS.get(format_of(given))(given).pages]
+    assert len(pages) > 5 and all(page.text.endswith("\n") for page in pages)
+    assert Extracted(tuple(pages)).text == text.replace("\r\n", "\n")
+
+
+def test_a_large_table_says_its_head_again() -> None:
+    pages = extracted(b"name,size\n" + b"a row,1\n" * 100_000, "a.csv").pages
+    assert len(pages) > 2 and all(page.text.startswith("| name | size |\n| --- | --- |\n| a row |") for page in pages)
+    assert sum(page.text.count("a row") for page in pages) == 100_000
+
+
+def test_a_word_document_has_the_pages_that_it_was_saved_with() -> None:
+    document = docx.Document()
+    for at, text in enumerate(("First", "Second", "Third")):
+        paragraph = document.add_paragraph()
+        if at:
+            paragraph.add_run().add_break(WD_BREAK.PAGE)
+        paragraph.add_run(text)
+    made = io.BytesIO()
+    document.save(made)
+    assert [(page.number, page.text) for page in extracted(made.getvalue(), "a.docx").pages] == [
+        (1, "First"), (2, "Second"), (3, "Third"),
+    ]  # fmt: skip
 
 
 def test_pages_and_titles_are_told() -> None:
     found = extracted(documents.pdf("Hello", "World"), "a.pdf")
     assert [(page.number, page.text) for page in found.pages] == [(1, "Hello"), (2, "World")]
     assert [page.label for page in extracted(GIVEN["two.xlsx"][0], "a.xlsx").pages] == ["One", "Two"]
+    assert [(page.number, page.label) for page in extracted(GIVEN["a.pptx"][0], "a.pptx").pages] == [(1, "Plans"), (2, "End")]
+    assert extracted(GIVEN["a.epub"][0], "a.epub").title == "Tales"
     assert (extracted(PAGE.encode(), "a.html").title, extracted(documents.word(), "a.docx").title) == ("A page", "Report")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import struct
 import zipfile
 from collections.abc import Sequence
 from email.message import EmailMessage
@@ -121,3 +122,86 @@ def _cell(value: str | float) -> str:
     if isinstance(value, str):
         return f'<c t="inlineStr"><is><t>{value}</t></is></c>'
     return f"<c><v>{value}</v></c>"
+
+
+def slides(*told: tuple[str, Sequence[str]], notes: str = "") -> bytes:
+    """A presentation: a title and points for each slide; ``notes`` belong to the first one."""
+    drawing = "http://schemas.openxmlformats.org/drawingml/2006/main"
+    spaces = f'xmlns:p="http://schemas.openxmlformats.org/presentationml/2006/main" xmlns:a="{drawing}" xmlns:r="{_OFFICE}"'
+    numbers = range(1, len(told) + 1)
+    listed = "".join(f'<p:sldId id="{255 + at}" r:id="r{at}"/>' for at in numbers)
+    parts: dict[str, str | bytes] = {
+        "ppt/presentation.xml": f"<p:presentation {spaces}><p:sldIdLst>{listed}</p:sldIdLst></p:presentation>",
+        "ppt/_rels/presentation.xml.rels": _relations([(f"r{at}", "slide", f"slides/slide{at}.xml") for at in numbers]),
+    }
+
+    def shape(kind: str, texts: Sequence[str]) -> str:
+        lines = "".join(f"<a:p><a:r><a:t>{text}</a:t></a:r></a:p>" for text in texts)
+        return f'<p:sp><p:nvSpPr><p:nvPr><p:ph type="{kind}"/></p:nvPr></p:nvSpPr><p:txBody>{lines}</p:txBody></p:sp>'
+
+    for at, (title, points) in zip(numbers, told, strict=True):
+        parts[f"ppt/slides/slide{at}.xml"] = f"<p:sld {spaces}>{shape('title', [title])}{shape('body', points)}</p:sld>"
+    if notes:
+        parts["ppt/slides/_rels/slide1.xml.rels"] = _relations([("r1", "notesSlide", "../notesSlides/notesSlide1.xml")])
+        parts["ppt/notesSlides/notesSlide1.xml"] = f"<p:notes {spaces}>{shape('body', [notes])}</p:notes>"
+    return zipped(parts)
+
+
+def book(title: str, *chapters: str) -> bytes:
+    """An EPUB of chapters, which are HTML."""
+    numbers = range(1, len(chapters) + 1)
+    items = "".join(f'<item id="c{at}" href="text/c%20{at}.xhtml" media-type="application/xhtml+xml"/>' for at in numbers)
+    spine = "".join(f'<itemref idref="c{at}"/>' for at in numbers)
+    return zipped(
+        {
+            "META-INF/container.xml": '<container xmlns="urn:oasis:names:tc:opendocument:xmlns:container"><rootfiles>'
+            '<rootfile full-path="OEBPS/content.opf"/></rootfiles></container>',
+            "OEBPS/content.opf": '<package xmlns="http://www.idpf.org/2007/opf"><metadata '
+            f'xmlns:dc="http://purl.org/dc/elements/1.1/"><dc:title>{title}</dc:title></metadata>'
+            f"<manifest>{items}</manifest><spine>{spine}</spine></package>",
+            **{f"OEBPS/text/c {at}.xhtml": chapter for at, chapter in zip(numbers, chapters, strict=True)},
+        }
+    )
+
+
+def compound(**streams: bytes) -> bytes:
+    """A compound file (OLE2) whose root holds the streams, each in sectors of its own; ``__`` in a name is a storage's end."""
+    sector, end, none = 512, 0xFFFFFFFE, 0xFFFFFFFF
+    names = list(streams)
+    padded = {name: data.ljust(max(4096, -(-len(data) // sector) * sector), b"\0") for name, data in streams.items()}
+    table: list[int] = []
+    body, starts = b"", {}
+    for name, data in padded.items():
+        starts[name] = len(table)
+        count = len(data) // sector
+        table += [*range(len(table) + 1, len(table) + count), end]
+        body += data
+
+    def entry(name: str, kind: int, right: int, child: int, start: int, size: int) -> bytes:
+        wide = name.encode("utf-16-le") + b"\0\0"
+        head = wide.ljust(64, b"\0") + struct.pack("<HBBIII", len(wide), kind, 1, none, right, child)
+        return head + bytes(36) + struct.pack("<IQ", start, size)
+
+    entries = entry("Root Entry", 5, none, 1 if names else none, end, 0)
+    for at, name in enumerate(names):
+        right = at + 2 if at + 1 < len(names) else none
+        entries += entry(name, 2, right, none, starts[name], len(padded[name]))
+    entries = entries.ljust(-(-len(entries) // sector) * sector, b"\0")
+    directory = len(table)
+    table += [*range(directory + 1, directory + len(entries) // sector), end]
+    first = len(table)
+    count = -(-(len(table) + 1) * 4 // sector)
+    count = -(-(len(table) + count) * 4 // sector)
+    table += [0xFFFFFFFD] * count
+    sectors = struct.pack(f"<{len(table)}I", *table).ljust(count * sector, b"\xff")
+    numbers = [*range(first, first + count), *[none] * 109][:109]
+    header = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(16) + struct.pack("<HHHHH", 62, 3, 0xFFFE, 9, 6)
+    header += bytes(10) + struct.pack("<IIIIIIII", count, directory, 0, 4096, end, 0, end, 0)
+    return header + struct.pack("<109I", *numbers) + body + entries + sectors
+
+
+def message(*, subject: str, sender: str, text: str) -> bytes:
+    """An e-mail as Outlook keeps it."""
+    streams = {"0037001F": subject, "0C1A001F": sender, "1000001F": text}
+    named = {f"__substg1.0_{number}": told.encode("utf-16-le").ljust(4096, b"\0") for number, told in streams.items()}
+    return compound(**{"__properties_version1.0": bytes(32), **named})

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import zipfile
 from collections.abc import Mapping
-from typing import IO, Final
+from typing import Final
 
 from difyproj.kernel.registry import Registry
 
+from . import archives, compound
 from .base import Extractor, Source, Unreadable
 
 FORMATS: Registry[Extractor] = Registry(
@@ -16,9 +16,13 @@ FORMATS: Registry[Extractor] = Registry(
         "csv": "datasets.rag.extract.formats.csv:extract",
         "docx": "datasets.rag.extract.formats.docx:extract",
         "eml": "datasets.rag.extract.formats.eml:extract",
+        "epub": "datasets.rag.extract.formats.epub:extract",
         "html": "datasets.rag.extract.formats.html:extract",
+        "image": "datasets.rag.extract.formats.image:extract",
         "json": "datasets.rag.extract.formats.json:extract",
+        "msg": "datasets.rag.extract.formats.msg:extract",
         "pdf": "datasets.rag.extract.formats.pdf:extract",
+        "pptx": "datasets.rag.extract.formats.pptx:extract",
         "properties": "datasets.rag.extract.formats.properties:extract",
         "sheets": "datasets.rag.extract.formats.sheets:extract",
         "text": "datasets.rag.extract.formats.text:extract",
@@ -38,7 +42,10 @@ _TYPES: Final[Mapping[str, str]] = {
     "application/vnd.openxmlformats-officedocument.wordprocessingml.document": "docx",
     "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet": "sheets",
     "application/vnd.ms-excel": "sheets",
+    "application/vnd.openxmlformats-officedocument.presentationml.presentation": "pptx",
     "application/vnd.oasis.opendocument.spreadsheet": "sheets",
+    "application/vnd.ms-outlook": "msg",
+    "application/epub+zip": "epub",
     "message/rfc822": "eml",
     "text/csv": "csv",
     "text/html": "html",
@@ -46,9 +53,16 @@ _TYPES: Final[Mapping[str, str]] = {
     "text/vtt": "vtt",
 }
 _HEAD: Final = 16
-_OLD_OFFICE: Final = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 # What a zip holds tells what it is.
-_PARTS: Final[Mapping[str, str]] = {"word/document.xml": "docx", "xl/workbook.xml": "sheets", "xl/workbook.bin": "sheets"}
+_PARTS: Final[Mapping[str, str]] = {
+    "word/document.xml": "docx",
+    "xl/workbook.xml": "sheets",
+    "xl/workbook.bin": "sheets",
+    "ppt/presentation.xml": "pptx",
+    "META-INF/container.xml": "epub",
+}
+_PICTURES: Final = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"GIF87a", b"GIF89a", b"BM", b"II*\0", b"MM\0*")
+_MACROS: Final = "word/vbaProject.bin"
 
 
 def format_of(source: Source) -> str:
@@ -56,16 +70,18 @@ def format_of(source: Source) -> str:
     source.file.seek(0)
     begin = source.file.read(_HEAD)
     source.file.seek(0)
+    if not source.size:
+        raise Unreadable("The document is empty.")
     if begin.startswith(b"%PDF-"):
         return "pdf"
-    if begin.startswith(_OLD_OFFICE):
-        if source.extension in ("xls", "xlsb", ""):
-            return "sheets"
-        raise Unreadable(
-            f"Documents of old Office versions ({source.extension}) cannot be read. Please save it in a newer format."
-        )
+    if begin.startswith(compound.MAGIC):
+        return _old(source)
     if begin.startswith(b"PK\x03\x04"):
-        return _zipped(source.file)
+        return _zipped(source)
+    if _is_picture(begin):
+        return "image"
+    if begin.startswith(b"{\\rtf"):
+        raise Unreadable("Documents in rich text format cannot be read. Please save it as DOCX.")
     return likely_format(source.extension, source.mime_type)
 
 
@@ -75,17 +91,33 @@ def likely_format(extension: str, mime_type: str) -> str:
     return _EXTENSIONS.get(extension) or (extension if extension in FORMATS else "") or _TYPES.get(kind, "text")
 
 
-def _zipped(file: IO[bytes]) -> str:
-    try:
-        with zipfile.ZipFile(file) as archive:
-            names = set(archive.namelist())
-            if "content.xml" in names and b"spreadsheet" in archive.open("mimetype").read(100):
+def _is_picture(begin: bytes) -> bool:
+    is_webp = begin.startswith(b"RIFF") and begin[8:12] == b"WEBP"
+    is_bitmap = begin.startswith(b"BM") and begin[6:10] == b"\0\0\0\0"
+    return is_webp or is_bitmap or any(begin.startswith(mark) for mark in _PICTURES if mark != b"BM")
+
+
+def _zipped(source: Source) -> str:
+    names = archives.check(source.file)
+    if _MACROS in names:
+        raise Unreadable("Word documents with macros are not read. Please save it as DOCX.")
+    if "content.xml" in names:
+        with archives.opened(source.file) as archive:
+            if "mimetype" in names and b"spreadsheet" in archive.read("mimetype")[:100]:
                 return "sheets"
-    except (zipfile.BadZipFile, KeyError, NotImplementedError, RuntimeError, OSError, ValueError):
-        raise Unreadable("The document is damaged: it is a broken archive.") from None
-    finally:
-        file.seek(0)
     found = next((kind for part, kind in _PARTS.items() if part in names), None)
     if found is None:
         raise Unreadable("The document is an archive of no kind that can be read.")
     return found
+
+
+def _old(source: Source) -> str:
+    names = compound.Compound(source.file, source.size).streams
+    source.file.seek(0)
+    if "EncryptedPackage" in names:
+        raise Unreadable("The document is locked by a password.")
+    if "__properties_version1.0" in names:
+        return "msg"
+    if "Workbook" in names or "Book" in names:
+        return "sheets"
+    raise Unreadable("Documents of old Office versions cannot be read. Please save it in a newer format.")
