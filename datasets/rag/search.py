@@ -117,7 +117,8 @@ def compare_words(candidates: Sequence[Candidate], query: str, texts: Mapping[UU
 
 def bm25(query: str, texts: Sequence[str]) -> list[float]:
     """How well each of the texts answers to the query's words, among these texts."""
-    wanted = set(words.tokens(query))
+    said = set(words.tokens(query))
+    wanted = said - words.STOP_WORDS or said
     counted = [Counter(words.tokens(text)) for text in texts]
     lengths = [sum(one.values()) for one in counted]
     mean = sum(lengths) / len(lengths) if lengths else 0.0
