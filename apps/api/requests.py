@@ -35,14 +35,22 @@ class CompletionFields(GenerateFields):
     retriever_from = serializers.CharField(required=False, allow_blank=True, allow_null=True)
 
 
-class WorkflowFields(GenerateFields):
-    """``async`` is an addition of this server: the answer says at once where the run can be seen."""
+class UnattendedFields(Fields):
+    """Of graphs. ``async`` is an addition of this server: the answer says at once where the run can be seen."""
 
     response_mode = serializers.ChoiceField(choices=["blocking", "streaming", "async"], required=False, allow_null=True)
     callback_url = serializers.RegexField(
         r"^https?://\S+$", required=False, allow_null=True, max_length=2048,
         help_text="An addition: this address is told by a signed POST when the run has ended (docs/triggers.md).",
     )  # fmt: skip
+
+
+class WorkflowFields(UnattendedFields, GenerateFields):
+    """``async`` is an addition of this server: the answer says at once where the run can be seen."""
+
+
+class ServiceChatFields(UnattendedFields, ChatFields):
+    """``response_mode`` async and ``callback_url`` are additions of this server, for apps with a graph of their own."""
 
 
 def body_of(mode: str) -> type[GenerateFields]:

@@ -1,7 +1,8 @@
 """The one door: everything that generates goes through here. Its inside is nobody else's business.
 
 Runs: ``generate``, ``subscribe``, ``attach``, ``stop`` and, for operators, ``stop_all``; ``submit_form`` answers what a paused
-run asks; webhooks ``fire``; jobs ``run_to_end``. One node of a draft: ``plan_node`` with database access, then ``run_node``.
+run asks; webhooks ``fire``; jobs ``run_to_end``, and ``execute`` what waits for a worker. One node of a draft: ``plan_node``
+with database access, then ``run_node``.
 One-shot model calls: a ``plan_...`` with database access, then its coroutine.
 """
 
@@ -30,10 +31,11 @@ from .node_run import run as run_node
 from .node_stream import NodeStream
 from .openai_wire import ChatCompletionWire
 from .request import DRAFT, PUBLISHED, FileInput, GenerateRequest, Once
-from .service import begun_with, generate, run_to_end, stop, stop_all
+from .service import begun_with, generate, stop, stop_all
 from .subscription import RunNotFound, Subscription, attach, subscribe
 from .triggered import fire, trigger_user
 from .wire import for_visitors
+from .workers import execute, run_to_end
 
 __all__ = [
     "DRAFT",
@@ -55,6 +57,7 @@ __all__ = [
     "cooling_seconds",
     "embed",
     "embedding_model",
+    "execute",
     "file_value",
     "fire",
     "for_visitors",

@@ -31,13 +31,17 @@ TICK_SECONDS = 2.0
 SWITCH_SECONDS = 0.0005
 # When the process is told to end: so long may running answers go on, and so long may it take to keep the ends of the rest.
 DRAIN_SECONDS, SETTLE_SECONDS = 8.0, 4.0
+# A worker's jobs have ten seconds together.
+WORKER_DRAIN_SECONDS = 3.0
 END_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
 class Background:
     """Started with the server, stopped with it; both on its loop."""
 
-    def __init__(self, role: str = "web") -> None:
+    def __init__(self, role: str = leases.WEB) -> None:
+        """A worker has a heartbeat already, listens to its own signals, and begins what it is told to."""
+        self._serves = role != leases.WORKER
         self._heartbeat = leases.Heartbeat(db.run_ahead, role, on_lost=self._abandon)
         self._caches = CacheWatch(db.run)
         self._tasks: list[asyncio.Task[None]] = []
@@ -52,22 +56,27 @@ class Background:
             raise
 
     async def _start(self) -> None:
-        tune_interpreter()
-        loop.bind()
-        await self._heartbeat.start()
+        if self._serves:
+            tune_interpreter()
+            loop.bind()
+            await self._heartbeat.start()
         backends.get_control().subscribe(service.STOP_TOPIC, service.hear_stop)
-        steady = (
+        steady: tuple[tuple[Callable[[], Awaitable[object]], float], ...] = (
             (reaper.reap, REAP_SECONDS),
             (_renew_slots, RENEW_SECONDS),
             (_go_on_answered, SWEEP_SECONDS),
-            (_go_on_forgotten, RENEW_SECONDS),
-            (_begin_due, TICK_SECONDS),
-            (_tell_ended, TICK_SECONDS),
-            (checkpointer.save_grown, settings.RUN_CHECKPOINT_SECONDS),
         )
+        if self._serves:
+            steady += (
+                (_go_on_forgotten, RENEW_SECONDS),
+                (_begin_due, TICK_SECONDS),
+                (_tell_ended, TICK_SECONDS),
+                (checkpointer.save_grown, settings.RUN_CHECKPOINT_SECONDS),
+            )
         self._tasks = [loop.spawn(_every(seconds, work), name=work.__name__) for work, seconds in steady]
         await self._caches.start()
-        self._hear_signals()
+        if self._serves:
+            self._hear_signals()
 
     async def stop(self) -> None:
         """Let running answers end for a moment, end the rest with what they have, then give everything back."""
@@ -88,7 +97,8 @@ class Background:
 
     async def _drain(self) -> None:
         if self._draining is None:
-            self._draining = loop.spawn(_drain(), name="drain")
+            seconds = DRAIN_SECONDS if self._serves else WORKER_DRAIN_SECONDS
+            self._draining = loop.spawn(_drain(seconds), name="drain")
         await self._draining
 
     def _hear_signals(self) -> None:
@@ -146,9 +156,9 @@ async def _tell_ended() -> None:
     await db.run(callbacks.hand_over)
 
 
-async def _drain() -> None:
+async def _drain(seconds: float) -> None:
     """Running answers may end for a moment, also those that began meanwhile; then the rest ends with what it has."""
-    if await _ended(DRAIN_SECONDS):
+    if await _ended(seconds):
         return
     for run in live.all_runs():
         run.interrupt()

@@ -13,13 +13,13 @@ from difyproj.kernel import clock
 from difyproj.kernel.errors import AppUnavailable
 from difyproj.kernel.principal import ActorKind, Principal, Tier
 from workflows.engine import events
-from workflows.engine.events import HumanInputRequired, RunEvent, RunPaused, RunStarted
+from workflows.engine.events import HumanInputRequired, RunEvent, RunPaused, RunStarted, TextWhole
 from workflows.engine.state import RunState
 from workflows.engine.walk import INITIAL, RESUMPTION
 from workflows.models import FormStatus, NodeExecution, RunEventRow, Workflow, WorkflowRun
 from workflows.services import forms
 
-from . import asking, flows, given_files, graph_plan, graph_ports, graph_rows
+from . import asking, flows, given_files, graph_plan, graph_ports, graph_rows, wishes
 from .graph_facts import GraphFacts
 from .plan import Plan, earlier
 from .ports import TenantModels
@@ -38,15 +38,16 @@ def plan_of(run: Run) -> Plan:
     row = Workflow.objects.filter(pk=flow_run.workflow_id).select_related("tenant").first()
     if row is None:
         raise AppUnavailable("The workflow that this run began with is gone.")
-    entry = str((run.config_override or {}).get("entry", ""))
-    version = flows.of_row(row, flow_run.graph, entry)
+    wanted = wishes.of_run(run)
+    version = flows.of_row(row, flow_run.graph, wanted.entry)
     message: Message | None = getattr(run, "message", None)
     inputs, system = _split(flow_run.inputs)
     principal, conversation = principal_of(run), message.conversation if message else None
     history = earlier(conversation, before=message) if conversation else []
-    models, state = TenantModels(run.tenant_id), _state(run)
+    progress = progress_of(run)
+    models, state = TenantModels(run.tenant_id), _state(run, has_begun=progress is not None)
     known = graph_plan.variables_of(conversation)
-    turn = graph_plan.turn_of(version, inputs, system, known, history, progress=progress_of(run))
+    turn = graph_plan.turn_of(version, inputs, system, known, history, progress=progress)
     ports = graph_ports.of_run(principal, models, given_files.recalled(principal, flow_run.inputs))
     facts = GraphFacts(
         workflow_id=flow_run.workflow_id,
@@ -57,7 +58,7 @@ def plan_of(run: Run) -> Plan:
         conversation_id=conversation.pk if conversation else None,
         **graph_plan.traits(version),
     )
-    request = GenerateRequest(query=turn.query, inputs=inputs, auto_generate_name=False)
+    request = GenerateRequest(query=turn.query, inputs=inputs, auto_generate_name=not wanted.unnamed)
     return Plan(
         principal=principal,
         app=run.app,
@@ -65,19 +66,27 @@ def plan_of(run: Run) -> Plan:
         request=request,
         inputs=inputs,
         files=(),
-        conversation=conversation,
+        conversation=None if message is None or _is_first(message) else conversation,
         models=models,
         state=state,
-        events=play(mode_of(run.mode), version.flow.config, turn, ports, state=state),
+        events=play(mode_of(run.mode), version.flow.config, turn, ports, state=state, is_followed=not wanted.in_background),
         graph=facts,
     )
 
 
-def progress_of(run: Run) -> Progress:
-    """What of the run is done, begun, answered and announced."""
+def _is_first(message: Message) -> bool:
+    """Whether the run began its conversation."""
+    talk = Message.objects.filter(conversation_id=message.conversation_id)
+    return not talk.filter(created_at__lt=message.created_at).exists()
+
+
+def progress_of(run: Run) -> Progress | None:
+    """What of the run is done, begun, answered and announced; None when nothing is."""
     nodes = list(NodeExecution.objects.filter(run_id=run.pk).order_by())
     done = sorted((node for node in nodes if node.finished_event_id), key=lambda node: node.finished_event_id or 0)
     told = [events.decode(bytes(row.event)) for row in RunEventRow.objects.filter(run_id=run.pk).order_by("event_id")]
+    if not nodes and all(isinstance(event, TextWhole) for event in told):
+        return None
     return Progress(
         reason=_reason(told),
         finished=[graph_rows.finished_event(node) for node in done],
@@ -113,8 +122,10 @@ def principal_of(run: Run) -> Principal:
     return Principal(run.tenant_id, kind, actor, Tier(run.tier), app_id=run.app_id)
 
 
-def _state(run: Run) -> RunState:
-    """Only the time at work counts, not that of the pauses."""
+def _state(run: Run, *, has_begun: bool) -> RunState:
+    """Only the time at work counts, not that of the pauses and of waiting for a process."""
+    if not has_begun:
+        return RunState(began_at=run.created_at.timestamp())
     worked = run.elapsed_time or (clock.now() - run.created_at).total_seconds()
     return RunState(started=clock.monotonic() - worked, began_at=run.created_at.timestamp())
 

@@ -4,48 +4,76 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Collection
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from django.db import InterfaceError, OperationalError, transaction
-from django.db.models import Exists, OuterRef
+from django.db.models import Exists, Max, OuterRef, Q
 
 from apps.models import Run, RunStatus
 from difyproj.infra import leases, loop
 from difyproj.kernel import clock
 from difyproj.kernel.errors import DomainError, InternalError, WorkerLost
 from workflows.engine import events
-from workflows.engine.events import RunEvent, RunFailed, RunFinished, TextReplaced, TextWhole
+from workflows.engine.events import NodeRetried, RunEvent, RunFailed, RunFinished, TextReplaced, TextWhole
 from workflows.models import FormStatus, HumanInputForm, NodeExecution, NodeStatus, RunEventRow
 from workflows.services import forms
 
-from . import given_files, graph_past, graph_rows, live, places, pump
+from . import given_files, graph_past, graph_rows, live, places, pump, queued, wishes
 from .graph_facts import GraphFacts
 from .ledger import Ending, Ledger, Portion
 from .live import RESERVED_BLOCK, LiveRun
 from .plan import Plan
+from .queued import Place
 from .replies import reply_of_row
 
 logger = logging.getLogger("dify.api")
 
-# A run that took so many processes with it is ended instead.
+# A run that took so many processes with it, and came no further, is ended instead.
 MOST_TAKEOVERS = 3
+# What stands in the rows for each time that a run was taken over.
+NOTE = events.encode(TextWhole())
+
+
+class Crashed(NamedTuple):
+    """A run whose process is gone: the first event id of what comes, how often that was so, who goes on."""
+
+    app_id: UUID
+    event_id: int
+    takeovers: int
+    place: Place
 
 
 def take_over(run_id: UUID, owner: UUID | None) -> bool:
-    """Go on with a run whose process is gone; false when somebody else did."""
-    place = _claim_crashed(run_id, owner)
-    if place is None:
-        return False
-    app_id, taken, takeovers = place
-    places.give(app_id, run_id, owner)
-    if takeovers > MOST_TAKEOVERS:
-        return _give_up(run_id, WorkerLost("The server stopped each time when it went on with this run."))
-    return _begin(run_id, next_id=taken, after_crash=True)
+    """Go on with a run whose process is gone, or have another go on; false when somebody else did."""
+    with live.beginning(run_id):
+        crashed = _claim_crashed(run_id, owner)
+        if crashed is None:
+            return False
+        places.give(crashed.app_id, run_id, owner)
+        if crashed.takeovers > MOST_TAKEOVERS:
+            return _give_up(run_id, WorkerLost("The server stopped each time when it went on with this run."))
+        return crashed.place is not Place.HERE or _begin(run_id, next_id=crashed.event_id, after_crash=True)
+
+
+def take(run_id: UUID) -> bool:
+    """Begin, or go on with, a run that waits for a process; false when somebody else did."""
+    with live.beginning(run_id):
+        with transaction.atomic():
+            run = Run.objects.select_for_update().filter(queued.WAITING, pk=run_id).first()
+            if run is None:
+                return False
+            after_crash = RunEventRow.objects.filter(run_id=run_id, event_id=run.last_event_id, event=NOTE).exists()
+            next_id = run.last_event_id + (0 if after_crash else 1)
+            _hand(run, Place.HERE, seen=run.last_event_id)
+        try:
+            return _begin(run_id, next_id=next_id, after_crash=after_crash)
+        finally:
+            places.give(run.app_id, run_id, None)
 
 
 def go_on(run_id: UUID) -> bool:
-    """Go on with a paused run; false when it is not paused, or somebody else did."""
+    """Go on with a paused run, or have another process do it; false when it is not paused, or somebody else did."""
     with live.beginning(run_id):
         return _go_on(run_id)
 
@@ -55,14 +83,30 @@ def _go_on(run_id: UUID) -> bool:
         run = Run.objects.select_for_update().filter(pk=run_id, status=RunStatus.PAUSED).first()
         if run is None:
             return False
-        run.status, run.process_id = RunStatus.RUNNING, leases.mine()
-        run.reserved_event_id = max(run.reserved_event_id, run.last_event_id) + RESERVED_BLOCK
-        run.save(update_fields=["status", "process_id", "reserved_event_id"])
+        place = _place(run)
+        _hand(run, place, seen=run.last_event_id)
     try:
-        return _begin(run_id, next_id=run.last_event_id + 1, after_crash=False)
+        return place is not Place.HERE or _begin(run_id, next_id=run.last_event_id + 1, after_crash=False)
     except (OperationalError, InterfaceError) as error:
         logger.warning("A run cannot go on yet, the reaper tries again: %s", error, extra={"run_id": str(run_id)})
         return False
+
+
+def _place(run: Run) -> Place:
+    return queued.place_of(in_background=wishes.of_run(run).in_background)
+
+
+def _hand(run: Run, place: Place, *, seen: int) -> None:
+    """The run is this process's, or waits for one; within a transaction. No reader knows an event above ``seen``."""
+    run.status, run.process_id = RunStatus.RUNNING, queued.owner_in(place)
+    if place is Place.HERE:
+        run.reserved_event_id = seen + RESERVED_BLOCK
+    else:
+        run.last_event_id = run.reserved_event_id = seen
+    run.save(update_fields=["status", "process_id", "last_event_id", "reserved_event_id"])
+    queued.tell(run.pk, run.tenant_id, place)
+    if place is not Place.HERE:
+        places.take(run.app_id, run.pk, None)
 
 
 def submit(token: str, *, action: Any, inputs: Any, **who: Any) -> UUID:
@@ -105,36 +149,46 @@ def _answered(**where: Any) -> list[UUID]:
     return list(rows.filter(Exists(open_node)).values_list("run_id", flat=True)[:100])
 
 
-def stop_paused(run_id: UUID) -> bool:
-    """End a run that waits for people; false when it does not wait."""
+def stop_idle(run_id: UUID) -> bool:
+    """End a run that waits for people or for a process; false when it does not wait."""
     with live.beginning(run_id):
-        return _stop_paused(run_id)
+        return _stop_idle(run_id)
 
 
-def _stop_paused(run_id: UUID) -> bool:
+def _stop_idle(run_id: UUID) -> bool:
+    idle = Q(status=RunStatus.PAUSED) | queued.WAITING
     with transaction.atomic():
-        run = Run.objects.select_for_update().filter(pk=run_id, status=RunStatus.PAUSED).first()
+        run = Run.objects.select_for_update().filter(idle, pk=run_id).first()
         if run is None:
             return False
         run.status, run.process_id = RunStatus.RUNNING, leases.mine()
         run.save(update_fields=["status", "process_id"])
     _end(_load(run_id), "stopped", None)
+    places.give(run.app_id, run_id, None)
     return True
 
 
-def _claim_crashed(run_id: UUID, owner: UUID | None) -> tuple[UUID, int, int] | None:
-    """The run's app, the first event id of the new process, and how often the run was taken over. It is noted under that id."""
+def _claim_crashed(run_id: UUID, owner: UUID | None) -> Crashed | None:
+    """The run is this process's, or waits for another; each time is noted under the first event id of what comes."""
     with transaction.atomic():
         rows = Run.objects.select_for_update().filter(pk=run_id, status=RunStatus.RUNNING, process_id=owner)
         run = rows.first()
         if run is None:
             return None
-        taken = run.reserved_event_id + 1
-        run.process_id, run.reserved_event_id = leases.mine(), taken + RESERVED_BLOCK
-        run.save(update_fields=["process_id", "reserved_event_id"])
-        RunEventRow.objects.create(run_id=run_id, event_id=taken, event=events.encode(TextWhole()))
-        notes = RunEventRow.objects.filter(run_id=run_id, event=events.encode(TextWhole())).count()
-    return run.app_id, taken, notes
+        taken, place = run.reserved_event_id + 1, _place(run)
+        takeovers = _takeovers(run_id) + 1
+        RunEventRow.objects.create(run_id=run_id, event_id=taken, event=NOTE)
+        _hand(run, Place.HERE if takeovers > MOST_TAKEOVERS else place, seen=taken)
+    return Crashed(run.app_id, taken, takeovers, place)
+
+
+def _takeovers(run_id: UUID) -> int:
+    """How often the run was taken over since it last came further: a node ended, a round began, people were asked."""
+    notes = RunEventRow.objects.filter(run_id=run_id, event=NOTE)
+    ended = NodeExecution.objects.filter(run_id=run_id).aggregate(last=Max("finished_event_id"))["last"] or 0
+    told = RunEventRow.objects.filter(run_id=run_id, event_id__gt=ended).exclude(event=NOTE).order_by("-event_id")
+    further = (row.event_id for row in told.iterator() if not isinstance(events.decode(bytes(row.event)), NodeRetried))
+    return notes.filter(event_id__gt=max(ended, next(further, 0))).count()
 
 
 def _begin(run_id: UUID, *, next_id: int, after_crash: bool) -> bool:

@@ -78,6 +78,8 @@ class LiveRun:
 _runs: dict[UUID, LiveRun] = {}
 # Runs whose rows say that they are this process's, before their pumps begin; one stands here as often as it is begun.
 _beginning: list[UUID] = []
+# Those of them that were told to stop by then.
+_stopped: set[UUID] = set()
 # A graph may be done before its reader comes.
 _replies: dict[UUID, Reply] = {}
 MOST_REPLIES = 1_000
@@ -88,6 +90,8 @@ _paused: set[UUID] = set()
 def add(run: LiveRun) -> None:
     _runs[run.reply.run_id] = run
     event_log().open(run.reply.run_id)
+    if run.reply.run_id in _stopped:
+        run.stop()
 
 
 def find(run_id: UUID) -> LiveRun | None:
@@ -101,7 +105,19 @@ def beginning(run_id: UUID) -> Iterator[None]:
     try:
         yield
     finally:
-        loop.call(_beginning.remove, run_id)
+        loop.call(_has_begun, run_id)
+
+
+def _has_begun(run_id: UUID) -> None:
+    _beginning.remove(run_id)
+    if run_id not in _beginning:
+        _stopped.discard(run_id)
+
+
+def stop_beginning(run_id: UUID) -> None:
+    """Stop the run as soon as it is here, when it is about to be; on the loop."""
+    if run_id in _beginning:
+        _stopped.add(run_id)
 
 
 def has(run_id: UUID) -> bool:

@@ -14,26 +14,31 @@ from difyproj.kernel import clock, ids
 from workflows.models import CallbackDelivery, WorkflowRun
 from workflows.services import conversation_variables
 
+from . import queued
 from .graph_facts import GraphFacts
 from .live import RESERVED_BLOCK
 from .plan import Plan
+from .queued import Place
 from .request import Once, Reply
+from .wishes import kept, of_request
 
 
 @transaction.atomic
-def begin(plan: Plan, run_id: UUID, once: Once | None, owner: UUID | None) -> Reply:
-    """Conversation, run, message and idempotency key in one short transaction; ``owner`` is the process that has the run.
+def begin(plan: Plan, run_id: UUID, once: Once | None, owner: UUID | None, place: Place = Place.HERE) -> Reply:
+    """Conversation, run, message and idempotency key in one short transaction; ``owner`` is the process that has the run,
+    None when it waits for one in another ``place``.
 
     Raises IntegrityError when another request with the same key began its run first; then nothing is written.
     """
     moment = clock.now()
-    run = _run(plan, run_id, owner)
+    run = _run(plan, run_id, owner, place)
     if once is not None:
         IdempotencyKey.objects.create(
             tenant_id=plan.app.tenant_id, scope=once.scope, key=once.key, request_hash=once.request_hash,
             run_id=run.pk, state="done", locked_until=moment,
         )  # fmt: skip
     if plan.graph is not None:
+        queued.tell(run.pk, run.tenant_id, place)
         return _begin_graph(plan, plan.graph, run, moment)
     conversation = _conversation(plan, moment)
     message = _message(plan, run, conversation)
@@ -91,7 +96,8 @@ def reply_of(run: Run, message: Message | None, graph: GraphFacts | None = None)
     )
 
 
-def _run(plan: Plan, run_id: UUID, owner: UUID | None) -> Run:
+def _run(plan: Plan, run_id: UUID, owner: UUID | None, place: Place) -> Run:
+    wishes = plan.request.config_override if plan.graph is None else kept(of_request(plan.request))
     return Run(
         id=run_id,
         tenant_id=plan.app.tenant_id,
@@ -100,10 +106,10 @@ def _run(plan: Plan, run_id: UUID, owner: UUID | None) -> Run:
         tier=plan.principal.tier,
         end_user_id=plan.end_user_id,
         account_id=plan.account_id,
-        config_override={"entry": plan.request.entry} if plan.request.entry else plan.request.config_override,
+        config_override=wishes,
         process_id=owner,
         trace_id=plan.request.trace_id,
-        reserved_event_id=RESERVED_BLOCK,
+        reserved_event_id=RESERVED_BLOCK if place is Place.HERE else 0,
     )
 
 

@@ -18,7 +18,7 @@ from difyproj.kernel import clock
 from difyproj.kernel.errors import WorkerLost
 from workflows.engine.events import TERMINAL, RunEvent, RunFailed, TextChunk, TextReplaced
 
-from . import graph_resume, live, places
+from . import graph_resume, live, places, queued
 from .log import event_log
 from .recorder import save_end
 
@@ -51,19 +51,24 @@ def _running(process_id: UUID) -> list[Run]:
 
 
 def _nobodys() -> list[Run]:
-    """Running runs without a process, and runs of this process that are old enough to be known to the pump."""
+    """Running runs without a process, but those that a worker may still take, and runs of this process that are old enough to
+    be known to the pump."""
     orphaned = ~Exists(Process.objects.filter(pk=OuterRef("process_id")))
     old = Q(process_id=leases.mine(), created_at__lt=clock.now() - timedelta(seconds=FORGOTTEN_SECONDS))
     rows = Run.objects.filter(orphaned | old, status=RunStatus.RUNNING).select_related("message")
-    return [run for run in rows if not live.has(run.pk)]
+    told = queued.offered(run.pk for run in rows if run.process_id is None)
+    return [run for run in rows if run.pk not in told and not live.has(run.pk)]
 
 
 async def _take(run: Run) -> bool | None:
-    """Graphs go on from their rows, other runs end. None when that has to be tried again."""
+    """Graphs begin or go on from their rows, other runs end. None when that has to be tried again."""
     if run.mode not in GRAPH_MODES:
         return await _end(run)
     try:
-        await db.run(graph_resume.take_over, run.pk, run.process_id)
+        if queued.is_waiting(run):
+            await db.run(graph_resume.take, run.pk)
+        else:
+            await db.run(graph_resume.take_over, run.pk, run.process_id)
     except DatabaseError as error:
         logger.warning("An orphaned run cannot go on yet: %s", error, extra={"run_id": str(run.pk)})
         return None

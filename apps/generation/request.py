@@ -35,7 +35,7 @@ class GenerateRequest:
     ``target`` is the version that runs, for apps with a graph of their own: PUBLISHED, DRAFT or a version's id; ``entry`` names
     the node it begins at, where that is not the start. ``triggered_from`` is what began the run
     (``workflows.models.TriggeredFrom``); empty: the caller, who debugs when it is the draft that runs. ``callback_url`` is told
-    when the run of a graph has ended.
+    when the run of a graph has ended. ``in_background`` says that nobody waits for a graph's run: a worker may execute it.
     """
 
     query: str = ""
@@ -55,6 +55,7 @@ class GenerateRequest:
     entry: str = ""
     triggered_from: str = ""
     callback_url: str = ""
+    in_background: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,16 +12,17 @@ from django.db.models import Q
 
 from apps.models import App, Run, RunStatus
 from apps.modes import GRAPH_MODES
-from difyproj.infra import db, leases, loop
+from difyproj.infra import db, loop
 from difyproj.infra.backends import get_control
 from difyproj.infra.models import IdempotencyKey
 from difyproj.kernel import ids
 from difyproj.kernel.errors import IdempotencyConflict, TooManyRequests
 from difyproj.kernel.principal import ActorKind, Principal, Tier
 
-from . import graph_plan, graph_resume, live, opening, places, plan, pump
+from . import graph_plan, graph_resume, live, opening, places, plan, pump, queued
 from .ledger import Ledger
 from .live import LiveRun
+from .queued import Place
 from .request import GenerateRequest, Once, Reply
 
 STOP_TOPIC = "stop-run"
@@ -37,10 +38,11 @@ def generate(principal: Principal, app: App, request: GenerateRequest, *, once: 
         return earlier
     run_id = ids.new_id()
     made = graph_plan.make(principal, app, request, run_id) if app.mode in GRAPH_MODES else plan.make(principal, app, request)
-    owner = leases.mine()
+    place = Place.HERE if made.graph is None else queued.place_of(in_background=request.in_background)
+    owner = queued.owner_in(place)
     _take_place(app, run_id, owner)
     try:
-        reply = _begin(made, run_id, once, owner)
+        reply = _begin(made, run_id, once, owner, place)
     except IntegrityError:
         places.give(app.pk, run_id, owner)
         earlier = begun_with(once) if once is not None else None
@@ -50,34 +52,21 @@ def generate(principal: Principal, app: App, request: GenerateRequest, *, once: 
     except BaseException:
         places.give(app.pk, run_id, owner)
         raise
-    ledger = None if made.graph is None else Ledger(owner, made.graph)
-    loop.call(pump.start, LiveRun(reply, made.state, owner, ledger=ledger), made)
+    if place is Place.HERE:
+        ledger = None if made.graph is None else Ledger(owner, made.graph)
+        loop.call(pump.start, LiveRun(reply, made.state, owner, ledger=ledger), made)
     return run_id
 
 
-def run_to_end(principal: Principal, app: App, request: GenerateRequest, *, once: Once | None = None) -> UUID:
-    """``generate``, and come back once the run has ended or paused: how jobs run graphs. Sync, from a job's thread."""
-    run_id = generate(principal, app, request, once=once)
-    asyncio.run_coroutine_threadsafe(_finished(run_id), loop.current()).result()
-    return run_id
-
-
-async def _finished(run_id: UUID) -> None:
-    """Wait until a run of this process has ended, paused or left. Its start was put on the loop before this was."""
-    run = live.find(run_id)
-    if run is not None and run.task is not None:
-        await asyncio.wait((run.task,))
-
-
-def _begin(made: plan.Plan, run_id: UUID, once: Once | None, owner: UUID | None) -> Reply:
+def _begin(made: plan.Plan, run_id: UUID, once: Once | None, owner: UUID | None, place: Place) -> Reply:
     """When the connection is lost, nobody knows whether the rows were committed: look before beginning again."""
     try:
-        return opening.begin(made, run_id, once, owner)
+        return opening.begin(made, run_id, once, owner, place)
     except (OperationalError, InterfaceError):
         connection.close()
     written = Run.objects.filter(pk=run_id).select_related("message").first()
     if written is None:
-        return opening.begin(made, run_id, once, owner)
+        return opening.begin(made, run_id, once, owner, place)
     return opening.reply_of(written, getattr(written, "message", None), made.graph)
 
 
@@ -113,24 +102,27 @@ def stop(principal: Principal, run_id: UUID) -> bool:
         whose |= Q(mode="workflow")
     unfinished = Run.objects.filter(status__in=(RunStatus.RUNNING, RunStatus.PAUSED))
     own = unfinished.visible_to(principal).filter(pk=run_id, tier=principal.tier)
-    found = own.filter(whose).values_list("status", "mode").first()
-    if found is None:
+    mode = own.filter(whose).values_list("mode", flat=True).first()
+    if mode is None:
         return False
-    status, mode = found
-    if status == RunStatus.PAUSED and graph_resume.stop_paused(run_id):
-        return True
-    get_control().send(STOP_TOPIC, {"run_id": str(run_id)})
-    if mode in GRAPH_MODES:
-        # Where it runs, nobody hears of this once it has paused.
-        graph_resume.stop_paused(run_id)
+    _stop(run_id, is_graph=mode in GRAPH_MODES)
     return True
+
+
+def _stop(run_id: UUID, *, is_graph: bool) -> None:
+    if is_graph and graph_resume.stop_idle(run_id):
+        return
+    get_control().send(STOP_TOPIC, {"run_id": str(run_id)})
+    if is_graph:
+        # Where it runs, nobody hears of this once it has paused.
+        graph_resume.stop_idle(run_id)
 
 
 def stop_all(run_ids: Collection[UUID]) -> int:
     """An operator ends runs, whoever asked for them; how many were running and are told to end."""
-    running = Run.objects.filter(pk__in=run_ids, status=RunStatus.RUNNING).values_list("pk", flat=True)
-    for run_id in running:
-        get_control().send(STOP_TOPIC, {"run_id": str(run_id)})
+    running = Run.objects.filter(pk__in=run_ids, status=RunStatus.RUNNING).values_list("pk", "mode")
+    for run_id, mode in running:
+        _stop(run_id, is_graph=mode in GRAPH_MODES)
     return len(running)
 
 
@@ -143,7 +135,10 @@ def _asked_by(principal: Principal) -> Q:
 def hear_stop(payload: dict[str, object]) -> None:
     """Another process, or this one, was asked to stop a run; on the loop."""
     key = ids.parse(payload.get("run_id"))
-    run = live.find(key) if key else None
+    if key is None:
+        return
+    live.stop_beginning(key)
+    run = live.find(key)
     if run is not None:
         run.stop()
         if run.ledger is not None and not run.driving:
@@ -154,4 +149,4 @@ async def _stop_when_paused(run: LiveRun) -> None:
     """The stop may have come while the pause was being kept."""
     if run.task is not None:
         await asyncio.wait((run.task,))
-    await db.run(graph_resume.stop_paused, run.reply.run_id)
+    await db.run(graph_resume.stop_idle, run.reply.run_id)

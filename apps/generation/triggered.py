@@ -34,7 +34,9 @@ def fire(trigger: Trigger, inputs: Mapping[str, Any], *, once: Once | None = Non
 
     Raises what ``generate`` raises, and the refusals of an app or a workspace that answers nobody.
     """
-    request = GenerateRequest(inputs=inputs, entry=trigger.node_id, triggered_from=trigger.kind, streaming=False)
+    request = GenerateRequest(
+        inputs=inputs, entry=trigger.node_id, triggered_from=trigger.kind, streaming=False, in_background=True
+    )
     try:
         tokens.demand_open(trigger.tenant, trigger.app)
         run_id = service.generate(trigger_user(trigger), trigger.app, request, once=once)

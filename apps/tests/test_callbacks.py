@@ -17,7 +17,7 @@ from difyproj.infra.models import Job
 from difyproj.kernel import jsonio
 from difyproj.kernel.tests.wire import Request, reply, serve
 from difyproj.testing.console import signed_in
-from difyproj.testing.flows import ASKING, ECHO, make_flow
+from difyproj.testing.flows import ASKING, ECHO, TALK, make_flow
 from difyproj.testing.served import Answer, Key, Served
 from workflows.models import CallbackDelivery
 from workflows.services import callbacks, webhook_calls
@@ -173,3 +173,22 @@ async def test_receivers_get_the_key_from_who_may_have_the_apps_tokens(house: Se
     assert len(shown.json()["signing_key"]) == 64
     assert callbacks.signing_key(house.chat.app.pk) != shown.json()["signing_key"]
     assert (await norma.get(f"/apps/{key.app.pk}/callback-key")).status == 403
+
+
+async def test_a_chatflow_in_the_background_tells_its_end_and_other_chats_have_neither(house: Served) -> None:
+    key = await sync_to_async(make_flow)(house.cast.alice, TALK, "advanced-chat")
+    asked = {"inputs": {}, "query": "hi", "user": "u1"}
+    async with serve(Receiver()) as wire:
+        unattended = {"response_mode": "async", "callback_url": wire.url()}
+        begun = await house.call("POST", "/v1/chat-messages", key=key, json={**asked, **unattended})
+        run_id = begun.json()["task_id"]
+        async with asyncio.timeout(5):
+            while not await Run.objects.filter(pk=run_id, status=RunStatus.SUCCEEDED).aexists():
+                await asyncio.sleep(0.02)
+        assert (await told(key)).status == "delivered"
+    assert (begun.status, jsonio.loads(wire.requests[0].body)["data"]["outputs"]["answer"]) == (202, "You said hi.")
+    seen = await house.call("GET", f"/v1/workflows/run/{run_id}", key=key)
+    assert (seen.status, seen.json()["status"]) == (200, "succeeded")
+    for name, value in unattended.items():
+        refused = await house.call("POST", "/v1/chat-messages", json={**asked, name: value})
+        assert (refused.status, refused.json()["params"]) == (400, name)

@@ -30,8 +30,11 @@ CUT_OFF_SECONDS = 10.0
 # An heir that has not finished by then is taken to be dead itself.
 CLAIM_SECONDS = 30.0
 
+WEB, WORKER = "web", "worker"
+
 T = TypeVar("T")
 _mine: UUID | None = None
+_role = ""
 _last_beat = 0.0
 _silence_counts_from = 0.0
 
@@ -44,7 +47,7 @@ class Run(Protocol):
 
 def register(role: str) -> Process:
     """The row of this process, which must ``beat`` from now on."""
-    global _mine, _last_beat, _silence_counts_from
+    global _mine, _role, _last_beat, _silence_counts_from
     row = Process.objects.create(
         host=this_host.name(),
         pid=os.getpid(),
@@ -52,13 +55,18 @@ def register(role: str) -> Process:
         role=role,
         version=getattr(settings, "APP_VERSION", ""),
     )
-    _mine, _last_beat, _silence_counts_from = row.pk, clock.monotonic(), 0.0
+    _mine, _role, _last_beat, _silence_counts_from = row.pk, role, clock.monotonic(), 0.0
     return row
 
 
 def mine() -> UUID | None:
     """The id of this process's row; None before ``register``."""
     return _mine
+
+
+def role() -> str:
+    """What this process is; empty before ``register``."""
+    return _role
 
 
 def beat() -> bool:
@@ -74,9 +82,9 @@ def beat() -> bool:
 
 def stop() -> None:
     """Ends this process's lease: what it left may be taken over at once."""
-    global _mine
+    global _mine, _role
     _own().update(stopped_at=clock.now())
-    _mine = None
+    _mine, _role = None, ""
 
 
 def dead_processes() -> list[UUID]:

@@ -14,7 +14,7 @@ from .admin import UNFOLD as UNFOLD
 from .csp import ADMIN_DIRECTIVES as ADMIN_DIRECTIVES
 from .csp import CONTENT_SECURITY_POLICY as CONTENT_SECURITY_POLICY
 from .database import database, sqlite
-from .env import Env
+from .env import Env, EnvError
 from .providers import environment_providers, provider_hosts
 from .sign_in import sign_in_hosts, sign_in_providers
 
@@ -220,6 +220,10 @@ APP_DEFAULT_ACTIVE_REQUESTS = env.integer("APP_DEFAULT_ACTIVE_REQUESTS", 0)
 APP_MAX_ACTIVE_REQUESTS = env.integer("APP_MAX_ACTIVE_REQUESTS", 0)
 APP_MAX_EXECUTION_TIME = env.integer("APP_MAX_EXECUTION_TIME", 1200, minimum=1)
 RUN_CHECKPOINT_SECONDS = env.seconds("RUN_CHECKPOINT_SECONDS", 2.0, minimum=0.05)
+# Who executes what nobody waits for: workers, where processes share a Redis that readers can follow it by.
+BACKGROUND_RUNS = env.choice("BACKGROUND_RUNS", "worker" if REDIS_URL else "web", ("web", "worker"))
+if BACKGROUND_RUNS == "worker" and not REDIS_URL:
+    raise EnvError("BACKGROUND_RUNS can be worker only where REDIS_URL is set.")
 # Runs of graphs; the names are those of workflows.engine.limits.Limits.
 WORKFLOW_LIMITS = {
     "steps": env.integer("WORKFLOW_MAX_EXECUTION_STEPS", 500, minimum=1),

@@ -31,6 +31,7 @@ PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 ALLOWED_HOSTS = ["*"]
 # Jobs wait until a test runs them: jobs.run_waiting().
 TASK_BROKER_URL = ""
+BACKGROUND_RUNS = "web"
 EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"
 # All tests come from one address; those of the rates set them.
 SIGN_IN_IP_RATE = EMAIL_SEND_IP_RATE = EMAIL_SEND_RATE = EMAIL_CODE_GUESS_RATE = EMAIL_CODE_ADDRESS_RATE = WEB_PLACE_RATE = (

@@ -72,7 +72,7 @@ REASONS = (
         "Each belongs to one kind of field of a form, or of default.",
     ),
     Reason(
-        r"POST /workflows/.* status 202 is not among",
+        r"POST /(workflows/.*|chat-messages) status 202 is not among",
         "Only for callers who ask for it with `response_mode` `async`.",
     ),
     Reason(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, ClassVar
 
 from django.conf import settings
@@ -11,14 +12,17 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from apps import generation
-from difyproj.kernel.errors import AppUnavailable, DomainError, NotChatApp
+from apps.models.run import GRAPH_MODES
+from difyproj.kernel.errors import AppUnavailable, DomainError, InvalidParam, NotChatApp
 from difyproj.tiers import idempotency
 from difyproj.tiers.actions import Deferred
 from difyproj.tiers.base import CHAT_MODES, ServiceViewSet
 
-from .. import records, replies, requests
+from .. import flow_records, records, replies, requests
 from ..questions import generate_request, published, trace_id
 from ..stream_records import CHAT_STREAM, COMPLETION_STREAM
+
+BEGUN = {202: OpenApiResponse(flow_records.BegunRecord, description="`response_mode` async: where the run can be seen.")}
 
 
 class GenerateViewSet(ServiceViewSet):
@@ -38,9 +42,13 @@ class GenerateViewSet(ServiceViewSet):
         target = self.target(fields)
         principal = self.principal_of(self.end_user(fields["user"]))
         mode = fields.get("response_mode")
+        if self.app.mode not in GRAPH_MODES:
+            demand_nothing_unattended(fields)
         asked = generate_request(
             fields, trace_id(request, fields.get("trace_id")), streaming=mode == "streaming", target=target
         )
+        if mode == "async":
+            asked = replace(asked, in_background=True)
         run_id = generation.generate(principal, self.app, asked, once=held)
         if mode == "async":
             return replies.begun(run_id, f"{settings.PUBLIC_URL}/v1/workflows/run/{run_id}")
@@ -52,6 +60,14 @@ class GenerateViewSet(ServiceViewSet):
         return replies.stop(principal, task_id)
 
 
+def demand_nothing_unattended(fields: dict[str, Any]) -> None:
+    """Raises InvalidParam for what only graphs can do."""
+    asked = {"response_mode": fields.get("response_mode") == "async", "callback_url": fields.get("callback_url")}
+    for name, is_there in asked.items():
+        if is_there:
+            raise InvalidParam("Only for apps with a graph of their own.", params=name)
+
+
 def example(**fields: Any) -> OpenApiExample:
     return OpenApiExample("A question", value={**fields, "user": "ann", "response_mode": "blocking"}, request_only=True)
 
@@ -60,15 +76,15 @@ class ChatMessages(GenerateViewSet):
     tag = "Chat Messages"
     modes = CHAT_MODES
     wrong_mode: ClassVar[type[DomainError]] = NotChatApp
-    fields = requests.ChatFields
+    fields = requests.ServiceChatFields
 
     def target(self, fields: dict[str, Any]) -> str:
         return published(fields.get("workflow_id")) if self.app.mode == "advanced-chat" else super().target(fields)
 
     @extend_schema(
         operation_id="sendChatMessage",
-        request=requests.ChatFields,
-        responses=replies.reply_responses(records.ChatReply, CHAT_STREAM),
+        request=requests.ServiceChatFields,
+        responses={**replies.reply_responses(records.ChatReply, CHAT_STREAM), **BEGUN},
         examples=[example(query="What can you do?", inputs={})],
     )
     def create(self, request: Request) -> Response | Deferred:

@@ -17,12 +17,9 @@ from difyproj.tiers.base import ServiceViewSet
 from .. import flow_records, records, replies, requests
 from ..questions import published
 from ..stream_records import WORKFLOW_STREAM
-from .generate import GenerateViewSet, example
+from .generate import BEGUN, GenerateViewSet, example
 
-RESPONSES = {
-    **replies.reply_responses(flow_records.WorkflowReply, WORKFLOW_STREAM),
-    202: OpenApiResponse(flow_records.BegunRecord, description="`response_mode` async: where the run can be seen."),
-}
+RESPONSES = {**replies.reply_responses(flow_records.WorkflowReply, WORKFLOW_STREAM), **BEGUN}
 
 
 class Workflows(GenerateViewSet):

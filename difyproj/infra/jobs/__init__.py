@@ -12,7 +12,7 @@
 The row is the truth: messages carry only its id, a job may be run twice, and it starts when the transaction is committed.
 """
 
-from .base import Cancelled, Interrupted, Job, LeaseLost, Retry
+from .base import Cancelled, Interrupted, Job, LeaseLost, Retry, at_end
 from .queue import cancel, enqueue, retry
 from .registry import JOBS
 from .run import run_job, run_waiting
@@ -24,6 +24,7 @@ __all__ = [
     "Job",
     "LeaseLost",
     "Retry",
+    "at_end",
     "cancel",
     "enqueue",
     "retry",

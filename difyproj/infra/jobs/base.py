@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from threading import Event
 from typing import Any, ClassVar
 from uuid import UUID
@@ -16,6 +17,8 @@ from difyproj.kernel import clock
 
 # Set when this process is told to end: jobs that ask go back to the queue.
 stopping = Event()
+# What else jobs have begun in this process is given up by these, before its lease is.
+at_end: list[Callable[[], object]] = []
 
 
 class Retry(Exception):

@@ -17,7 +17,7 @@ from django.db import connections
 
 from difyproj.infra import leases
 
-from .base import stopping
+from .base import at_end, stopping
 from .engine import app
 from .sweep import renew_leases, sweep
 
@@ -39,7 +39,7 @@ def work(*, threads: int | None = None, parent: int | None = None) -> int:
     _hear_signals(supervised=parent is not None)
     if parent is not None:
         Thread(target=_watch, args=(parent,), name="parent", daemon=True).start()
-    leases.register("worker")
+    leases.register(leases.WORKER)
     connections.close_all()  # This thread asks nothing more before the end.
     duties = Duties()
     duties.start()
@@ -47,8 +47,12 @@ def work(*, threads: int | None = None, parent: int | None = None) -> int:
         worker.start()
     finally:
         stopping.set()
-        duties.stop()
-        _sign_off()
+        try:
+            for give_up in at_end:
+                give_up()
+        finally:
+            duties.stop()
+            _sign_off()
     return int(worker.exitcode or 0)
 
 
@@ -111,7 +115,7 @@ def _beat() -> None:
     renew_leases()
     if not leases.beat():
         logger.error("Another process took this worker for dead; it registers anew, and its jobs are run again.")
-        leases.register("worker")
+        leases.register(leases.WORKER)
 
 
 def _sign_off() -> None:
