@@ -120,6 +120,8 @@ def replies(source: Source, most_pages: int) -> Iterator[Message]:
 
 def _clean(page: Page) -> Page:
     """Without what neither JSON nor a database can hold."""
+    if page.text.isascii() and "\0" not in page.text and not page.label:
+        return page
     text, label = jsonio.storable(page.text), jsonio.storable(page.label)
     if text == page.text and label == page.label:
         return page

@@ -54,10 +54,11 @@ def _decoded(file: IO[bytes]) -> Iterator[str]:
     decoder = None
     while data := file.read(PIECE):
         if decoder is None:
-            found = _WIDE.search(data)
-            if found is None:
+            if data.isascii() and b"\0" not in data:
                 yield data.decode("ascii")
                 continue
+            found = _WIDE.search(data)
+            assert found is not None
             sample = data[max(0, found.start() - _BEFORE) :][: 4 * _SAMPLE]
             decoder = codecs.getincrementaldecoder(_unmarked(sample) or encoding_of(sample))("replace")
         yield decoder.decode(data)
@@ -84,4 +85,4 @@ def _check(sample: str) -> None:
 def _tidied(text: str) -> str:
     if "\r" in text:
         text = text.replace("\r\n", "\n").replace("\r", "\n")
-    return text.replace("\0", "")
+    return text.replace("\0", "") if "\0" in text else text
