@@ -21,14 +21,20 @@ LARGEST = 2**63 - 1
 
 def encodable(event: Event) -> Event:
     """The event itself, or one with texts in the place of what is no JSON, and the nearest number for one too large."""
+    return measured(event)[0]
+
+
+def measured(event: Event) -> tuple[Event, int]:
+    """The same, and its size in bytes."""
     try:
-        events.encode(event)
+        size = len(events.encode(event))
         # Readers get JSON, which takes other keys; it would take every number.
         if type(event) is not TextChunk:
             _encode(event)
     except (UnicodeEncodeError, OverflowError, TypeError, ValueError, RecursionError):
-        return _rebuilt(event)
-    return event
+        event = _rebuilt(event)
+        size = len(events.encode(event))
+    return event, size
 
 
 def _rebuilt(part: Part) -> Part:

@@ -23,23 +23,25 @@ from workflows.engine.events import (
 
 from . import asking, graph_rows
 from .commits import committer
-from .encodable import encodable
+from .encodable import measured
 from .ledger import Ending, Ledger
 from .live import LiveRun
 from .masks import without_secrets
 
-LONGEST_QUEUE = 2_000
+# What one run may have waiting, in events and in bytes.
+LONGEST_QUEUE, LARGEST_QUEUE = 2_000, 4 * 1024 * 1024
 
 
 async def record(run: LiveRun, ledger: Ledger, event: RunEvent) -> None:
     """Keep and show the event, in this order; waits only when the database falls far behind."""
     if isinstance(event, HumanInputRequired):
         event = await _issue(run, ledger, event)
-    if ledger.put(run, encodable(_complete(ledger, event))):
+    event, size = measured(_complete(ledger, event))
+    if ledger.put(run, event, size):
         committer.hand(run)
         if isinstance(event, NodeStarted) and event.node_id in ledger.facts.once:
             await committer.kept(run)
-        if len(ledger.queue) > LONGEST_QUEUE:
+        if len(ledger.queue) > LONGEST_QUEUE or ledger.size > LARGEST_QUEUE:
             await committer.kept(run)
 
 

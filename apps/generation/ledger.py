@@ -56,14 +56,17 @@ class Portion:
 
 @dataclass(slots=True, eq=False)
 class Ledger:
-    """``queue`` holds what was not shown yet, ``under_way`` how much of it is being kept, ``newest`` the last boundary of that.
-    ``asked`` holds what waits for a person, by execution; ``open_nodes`` counts nodes that began and did not end. ``lost`` says
-    that another process has the run now, ``broken`` that something of it could not be kept.
+    """``queue`` holds what was not shown yet, ``sizes`` the bytes of each and ``size`` of all, ``under_way`` how much of it is
+    being kept, ``newest`` the last boundary of that. ``asked`` holds what waits for a person, by execution; ``open_nodes``
+    counts nodes that began and did not end. ``lost`` says that another process has the run now, ``broken`` that something of it
+    could not be kept.
     """
 
     owner: UUID | None
     facts: GraphFacts
     queue: list[Numbered] = field(default_factory=list)
+    sizes: list[int] = field(default_factory=list)
+    size: int = 0
     under_way: int = 0
     newest: int = 0
     open_nodes: int = 0
@@ -73,7 +76,7 @@ class Ledger:
     broken: bool = False
     settled: asyncio.Future[bool] | None = None
 
-    def put(self, run: LiveRun, event: RunEvent) -> bool:
+    def put(self, run: LiveRun, event: RunEvent, size: int = 0) -> bool:
         """Number the event, and show it unless it has to wait; true when there is something to keep."""
         number, run.next_event_id = run.next_event_id, run.next_event_id + 1
         is_boundary = type(event) in _BOUNDARIES
@@ -81,6 +84,8 @@ class Ledger:
             event_log().append(run.reply.run_id, number, (event,))
             return False
         self.queue.append((number, event))
+        self.sizes.append(size)
+        self.size += size
         self.open_nodes += (type(event) is NodeStarted) - (type(event) is NodeFinished)
         return is_boundary
 
@@ -104,19 +109,25 @@ class Ledger:
         upto = self.under_way
         while upto < len(self.queue) and type(self.queue[upto][1]) not in _BOUNDARIES:
             upto += 1
-        shown, self.queue = self.queue[:upto], self.queue[upto:]
-        self.under_way = 0
+        shown = self._take(upto)
         if shown:
             event_log().append(run.reply.run_id, shown[0][0], [event for _, event in shown])
 
     def give_up(self, outcome: bool | Exception) -> None:
         """What was under way will not be kept, and is shown to nobody."""
-        self.queue = self.queue[self.under_way :]
-        self.under_way = 0
+        self._take(self.under_way)
         if outcome is False:
             self.lost = True
         else:
             self.broken = True
+
+    def _take(self, upto: int) -> list[Numbered]:
+        """The first of what waits, which waits no more."""
+        taken, self.queue = self.queue[:upto], self.queue[upto:]
+        self.size -= sum(self.sizes[:upto])
+        self.sizes = self.sizes[upto:]
+        self.under_way = 0
+        return taken
 
     def settle(self, outcome: bool | BaseException) -> None:
         """Tell who waits for the end: whether it was kept, or why not."""

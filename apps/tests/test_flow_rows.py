@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections.abc import Sequence
+from threading import Event
 from typing import Any
 
 import pytest
 from asgiref.sync import sync_to_async
 from django.db import OperationalError
 
-from apps.generation import graph_rows, live
+from apps.generation import graph_record, graph_rows, live
 from apps.generation.ledger import Ledger, Portion
 from apps.generation.live import LiveRun
 from apps.models import Run
@@ -23,7 +24,7 @@ from workflows.engine.node import NEVER_AGAIN, Done, NodeContext, NodeStream
 from workflows.models import NodeExecution, WorkflowRun
 from workflows.nodes.variable_aggregator import VariableAggregatorNode
 
-from .flows import ECHO, ask, end, llm, make_flow, names, node, row, start
+from .flows import ECHO, ask, end, llm, make_flow, names, node, row, start, text_input
 from .test_flow_crashes import said, until_over
 
 ODD = {"text": "a\0b\ud800", "none": float("nan"), "large": 2**70, "deep": {"1": [1, b"x"]}}
@@ -179,3 +180,28 @@ async def test_a_node_that_must_not_run_twice_begins_once_its_start_is_kept(
     asked = await ask(await sync_to_async(make_flow)(house.cast.alice, graph))
     assert (await asked.whole())["data"]["outputs"] == {"said": "once"}
     assert kept_before == [1]
+
+
+async def test_a_run_waits_for_the_database_when_much_of_it_waits_to_be_kept(
+    house: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    save, is_back = graph_rows.save, Event()
+
+    def late(portions: Sequence[Portion]) -> list[bool]:
+        is_back.wait(10)
+        return save(portions)
+
+    monkeypatch.setattr(graph_rows, "save", late)
+    monkeypatch.setattr(graph_record, "LARGEST_QUEUE", 1_000)
+    steps = [node(f"n{number}", "variable-aggregator", variables=[["start", "word"]]) for number in range(9)]
+    app = await sync_to_async(make_flow)(house.cast.alice, row(start(text_input("word", max_length=None)), *steps, end()))
+    asked = await ask(app, inputs={"word": "a" * 5_000})
+    run = live.find(asked.run_id)
+    assert run is not None and run.ledger is not None
+    while run.ledger.size < graph_record.LARGEST_QUEUE:
+        await asyncio.sleep(0.01)
+    await asyncio.sleep(0.2)
+    assert len(run.ledger.queue) < 4 and run.state.steps < 3
+    is_back.set()
+    assert (await until_over(asked.run_id)).status == "succeeded"
+    assert run.ledger.size == 0 and not run.ledger.sizes
