@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Generator, Iterable, Iterator
+from contextlib import closing, contextmanager
 from typing import Any, Final, TypeVar
 
 from django.db.models import F, Q
 
 from datasets.models import UNFINISHED, Document, IndexingStatus, Segment, SegmentStatus
 from datasets.models.document import SEARCHABLE
-from datasets.rag.extract.base import Page
+from datasets.rag.extract.base import NeedsVision, Page
 from datasets.rag.split import clean, split
 from difyproj.infra import documents, jobs
 from difyproj.infra.storage import get_storage
 from difyproj.kernel import clock, ids
 from difyproj.kernel.errors import InvalidParam
 
-from . import indexing, pipeline, rules
+from . import indexing, pipeline, rules, told
 from .passages import Passages
 
 BATCH: Final = 100
@@ -98,10 +98,10 @@ class Run:
         )
         rule = rules.parsed(self.document.process_rule)
         passages = Passages(self.document, self._write)
-        with _pages(self.document) as reading:
+        with closing(self._pages()) as reading:
             pages = self._watch.timed("parsing", self._counted(reading, passages))
             cleaned = self._watch.timed("cleaning", clean(pages, rule))
-            pieces = self._watch.timed("splitting", split(cleaned, rule, self.document.doc_form))
+            pieces = self._watch.timed("splitting", split(cleaned, rule, self.document.doc_form, ask=self._ask))
             with self._watch.running("splitting"):
                 passages.take_all(pieces, self._check)
         if not passages.count:
@@ -112,15 +112,33 @@ class Run:
             parsing_completed_at=now,
             cleaning_completed_at=now,
             splitting_completed_at=now,
-            **passages.told(),
+            **passages.counts(),
             completed_segments=self._completed().count(),
         )
+
+    def _ask(self, passage: str) -> list[tuple[str, str]]:
+        """Where a document of questions and answers holds none, a model makes them."""
+        self._check()
+        return self._teller().pairs(passage, self.document.doc_language)
+
+    def _teller(self) -> told.Teller:
+        return told.teller(self.document.tenant_id, self._check)
 
     def _counted(self, pages: Iterable[Page], passages: Passages) -> Iterator[Page]:
         for page in pages:
             self._check()
             passages.saw(page)
             yield page
+
+    def _pages(self) -> Generator[Page, None, None]:
+        own = self.document
+        with get_storage().open(own.key) as file:
+            try:
+                with documents.stream(file, extension=own.extension, mime_type=own.mime_type) as reading:
+                    yield from reading
+            except NeedsVision:
+                file.seek(0)
+                yield self._teller().picture(file.read(), own.mime_type)
 
     def _put(self, which: Q) -> int:
         """Bring these into the index, batch by batch; how many there were."""
@@ -186,12 +204,3 @@ class Stopwatch:
                 except StopIteration:
                     return
             yield item
-
-
-@contextmanager
-def _pages(document: Document) -> Iterator[Iterator[Page]]:
-    with (
-        get_storage().open(document.key) as file,
-        documents.stream(file, extension=document.extension, mime_type=document.mime_type) as reading,
-    ):
-        yield reading

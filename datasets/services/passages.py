@@ -53,7 +53,7 @@ class Passages:
         if self.count:
             self._drop_the_rest()
 
-    def told(self) -> dict[str, Any]:
+    def counts(self) -> dict[str, Any]:
         return {
             "segment_count": self.count,
             "tokens": self._tokens,
