@@ -14,7 +14,7 @@ from .dataset import (
     QuerySource,
 )
 from .document import UNFINISHED, DataSourceType, Document, IndexingStatus, ProcessRule
-from .embedding import Embedding, IndexEntry
+from .embedding import Embedding, IndexEntry, StoredIndex
 from .leftover import Leftover
 from .segment import ChildChunk, ChildChunkType, Segment, SegmentStatus
 
@@ -42,4 +42,5 @@ __all__ = [
     "QuerySource",
     "Segment",
     "SegmentStatus",
+    "StoredIndex",
 ]

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+from uuid import uuid4
+
 from django.db import models
 
 from accounts.models import Tenant
 from difyproj.infra.tenancy import TenantQuerySet
 from difyproj.kernel import clock
-
-from .dataset import Dataset
 
 
 class EmbeddingRows(TenantQuerySet["Embedding"]):
@@ -46,29 +46,64 @@ class Embedding(models.Model):
         return f"{self.model} {self.hash[:12]}"
 
 
+class StoredIndexRows(TenantQuerySet["StoredIndex"]):
+    """Indexes, fetched by tenant."""
+
+
+class StoredIndex(models.Model):
+    """One generation of one dataset, as the stores keep it. Who writes its entries locks this row first: so the keys of what
+    is committed only grow, and copies in memory ask for what is newer than they are.
+
+    ``stamp`` is another one after every change, ``removal`` after every change that took entries away. An index may outlive
+    its dataset until a job has dropped it (Leftover), so it points at none.
+    """
+
+    id = models.BigAutoField(primary_key=True)
+    tenant_id = models.UUIDField()
+    dataset_id = models.UUIDField()
+    generation = models.PositiveIntegerField()
+    size = models.PositiveIntegerField(default=0, help_text="Entries.")
+    stamp = models.UUIDField(default=uuid4)
+    removal = models.UUIDField(default=uuid4)
+
+    objects = StoredIndexRows.as_manager()
+
+    class Meta:
+        ordering = ["id"]
+        verbose_name_plural = "stored indexes"
+        constraints = [models.UniqueConstraint(fields=["dataset_id", "generation", "tenant_id"], name="stored_index_once")]
+
+    def __str__(self) -> str:
+        return f"{self.dataset_id} {self.generation}"
+
+
 class IndexEntryRows(TenantQuerySet["IndexEntry"]):
-    tenant_lookup = "dataset__tenant_id"
+    tenant_lookup = "index__tenant_id"
 
 
 class IndexEntry(models.Model):
-    """One findable thing of the embedded store. ``id`` grows with each change, so copies in memory ask for what is new."""
+    """One findable thing. What is written again is another row, so a row with one key never says anything else."""
 
     id = models.BigAutoField(primary_key=True)
-    # An index may outlive its dataset until a job has dropped it (Leftover).
-    dataset = models.ForeignKey(Dataset, on_delete=models.DO_NOTHING, related_name="+", db_index=False, db_constraint=False)
-    generation = models.PositiveIntegerField()
+    index = models.ForeignKey(StoredIndex, on_delete=models.CASCADE, related_name="entries", db_index=False)
     node_id = models.UUIDField()
     segment_id = models.UUIDField()
     document_id = models.UUIDField()
-    vector = models.BinaryField(null=True, blank=True, help_text="Little-endian float32 of length one; none in economy.")
+    words = models.BinaryField(null=True, blank=True, help_text="datasets.rag.bm25.bag; none where only the meaning counts.")
+    vector = models.BinaryField(
+        null=True, blank=True, help_text="Little-endian float32 of length one; none in economy or where another store has it."
+    )
 
     objects = IndexEntryRows.as_manager()
 
     class Meta:
         ordering = ["id"]
         verbose_name_plural = "index entries"
-        constraints = [models.UniqueConstraint(fields=["dataset", "generation", "node_id"], name="index_entry_once")]
-        indexes = [models.Index(fields=["dataset", "generation", "document_id"], name="index_entry_document")]
+        constraints = [models.UniqueConstraint(fields=["index", "node_id"], name="index_entry_once")]
+        indexes = [
+            models.Index(fields=["index", "document_id"], name="index_entry_document"),
+            models.Index(fields=["index", "id"], name="index_entry_order"),
+        ]
 
     def __str__(self) -> str:
         return str(self.node_id)

@@ -6,10 +6,16 @@ Vectors are little-endian float32 of length one, so that the inner product is th
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass, field
-from typing import ClassVar
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import ClassVar, Final
 from uuid import UUID
+
+from difyproj.kernel.errors import InvalidParam
+
+FLOAT_BYTES: Final = 4
+# What differs by less is equal: the same sum comes out a little otherwise in another order.
+DECIMALS: Final = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,4 +75,25 @@ class Store(ABC):
 
     @abstractmethod
     def matching(self, index: Index, text: str, *, top_k: int, within: Collection[UUID] | None = None) -> Sequence[Found]:
-        """The entries that hold the words of ``text``, best first; Chinese, Japanese and Korean by pairs of characters."""
+        """The entries that hold words of ``text``, best first; Chinese, Japanese and Korean by pairs of characters."""
+
+
+def demand_vector(index: Index, vector: bytes) -> None:
+    """Raises InvalidParam for a vector of another length than the index has."""
+    if not index.dimensions or len(vector) != index.dimensions * FLOAT_BYTES:
+        raise InvalidParam(
+            f"The index holds vectors of {index.dimensions} numbers, not of {len(vector) // FLOAT_BYTES}. "
+            "Another embedding model needs another index."
+        )
+
+
+def demand_entries(index: Index, entries: Iterable[Entry]) -> None:
+    for entry in entries:
+        if entry.vector is not None:
+            demand_vector(index, entry.vector)
+
+
+def ranked(found: Iterable[Found], top_k: int) -> list[Found]:
+    """The best ones first, equal ones in the order of their ids: every store answers the same."""
+    rounded = [replace(one, score=round(one.score, DECIMALS)) for one in found]
+    return sorted(rounded, key=lambda one: (-one.score, one.node_id))[: max(top_k, 0)]

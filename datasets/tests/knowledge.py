@@ -25,10 +25,10 @@ def make_dataset(tenant: Tenant, **values: Any) -> Dataset:
     return Dataset.objects.create(tenant=tenant, **values)
 
 
-def make_document(dataset: Dataset, text: str, *, rule: dict[str, Any] | None = None, **values: Any) -> Document:
+def make_document(dataset: Dataset, text: str | bytes, *, rule: dict[str, Any] | None = None, **values: Any) -> Document:
     """One that waits for its job."""
     key = f"datasets/{dataset.tenant_id}/{ids.new_id()}.md"
-    get_storage().save(key, text.encode())
+    get_storage().save(key, text if isinstance(text, bytes) else text.encode())
     values = {"name": "page.md", "extension": "md", "mime_type": "text/markdown", "batch": "b1", **values}
     row = rules.create(dataset=dataset, given=rule, created_by_id=None)
     document = Document.objects.create(
@@ -55,7 +55,7 @@ def texts(document: Document) -> list[str]:
 def indexed(dataset: Dataset, generation: int | None = None) -> set[UUID]:
     """The segments that the serving index holds."""
     dataset.refresh_from_db()
-    rows = IndexEntry.objects.filter(dataset=dataset, generation=generation or dataset.generation)
+    rows = IndexEntry.objects.filter(index__dataset_id=dataset.pk, index__generation=generation or dataset.generation)
     return set(rows.values_list("segment_id", flat=True))
 
 
@@ -88,4 +88,4 @@ def rewrite(document: Document, text: str) -> None:
 
 def entries(dataset: Dataset) -> list[IndexEntry]:
     dataset.refresh_from_db()
-    return list(IndexEntry.objects.filter(dataset=dataset, generation=dataset.generation))
+    return list(IndexEntry.objects.filter(index__dataset_id=dataset.pk, index__generation=dataset.generation))

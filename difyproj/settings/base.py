@@ -216,6 +216,10 @@ KNOWLEDGE_RATES = {
     "enterprise": env.text("KNOWLEDGE_RATE_ENTERPRISE", ""),
 }
 
+# Where new datasets keep their indexes (datasets.stores).
+KNOWLEDGE_STORE = env.choice("KNOWLEDGE_STORE", "auto", ("auto", "embedded"))
+KNOWLEDGE_CACHE_MB = env.integer("KNOWLEDGE_CACHE_MB", 512, minimum=16)
+
 APP_DEFAULT_ACTIVE_REQUESTS = env.integer("APP_DEFAULT_ACTIVE_REQUESTS", 0)
 APP_MAX_ACTIVE_REQUESTS = env.integer("APP_MAX_ACTIVE_REQUESTS", 0)
 APP_MAX_EXECUTION_TIME = env.integer("APP_MAX_EXECUTION_TIME", 1200, minimum=1)

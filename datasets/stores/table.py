@@ -1,0 +1,41 @@
+"""The table of stores, and which one keeps a new dataset's index."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Final
+
+from django.conf import settings
+
+from datasets.rag.stores import Store
+from difyproj.kernel.errors import ServiceUnavailable
+from difyproj.kernel.registry import Registry, UnknownEntry
+
+AUTO: Final = "auto"
+
+STORES: Final[Registry[type[Store]]] = Registry(
+    "store",
+    {
+        "embedded": "datasets.stores.embedded:EmbeddedStore",
+        "memory": "datasets.stores.memory:MemoryStore",
+    },
+)
+
+
+def store_named(name: str) -> Store:
+    """The store of that name, or the default for an empty one. Raises ServiceUnavailable for one that is not known here."""
+    try:
+        return _made(STORES.resolve(name or default_name()))
+    except UnknownEntry:
+        raise ServiceUnavailable(f"This dataset's index is kept in {name!r}, which is not known here.") from None
+
+
+def default_name() -> str:
+    """What ``KNOWLEDGE_STORE`` says; ``auto`` is embedded. A dataset keeps the one it began with."""
+    chosen: str = settings.KNOWLEDGE_STORE
+    return "embedded" if chosen == AUTO else chosen
+
+
+@cache
+def _made(name: str) -> Store:
+    return STORES.get(name)()
