@@ -11,6 +11,7 @@ from workflows.engine.node import HistoryTurn
 from .background import Background
 from .cooling import cooling_seconds
 from .embedding import embed, embedding_model, plan_embedding
+from .given_files import kept as kept_files
 from .given_files import value_of as file_value
 from .graph_resume import submit as submit_form
 from .invoke import (
@@ -62,6 +63,7 @@ __all__ = [
     "fire",
     "for_visitors",
     "generate",
+    "kept_files",
     "plan_embedding",
     "plan_node",
     "plan_questions",

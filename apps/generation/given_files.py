@@ -85,6 +85,11 @@ def _held(principal: Principal, value: Any, *, field: str) -> tuple[Any, list[Gi
     return (mapped if isinstance(value, list) else mapped[0]), known
 
 
+def kept(principal: Principal, value: Any, *, field: str) -> Any:
+    """A file, or a list of them, as variables hold it. Raises InvalidParam for one that is not the principal's."""
+    return _held(principal, value, field=field)[0]
+
+
 def mapping(file: GivenFile) -> dict[str, Any]:
     """The file as it travels through a pool of variables."""
     row, given = file.row, file.given

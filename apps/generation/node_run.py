@@ -28,7 +28,7 @@ from workflows.engine.state import RunState
 from workflows.engine.walk import run as walk
 from workflows.models import ExecutedFrom, NodeExecution, NodeStatus
 from workflows.nodes import NODES
-from workflows.services import drafts, environment, form_values, runnable
+from workflows.services import drafts, environment, form_values, inspection, runnable
 from workflows.services.runnable import Runnable
 
 from . import given_files, graph_plan, graph_ports, graph_rows
@@ -70,8 +70,8 @@ def plan(
     """Read what the node needs; in a thread with database access.
 
     ``inputs`` are values by selector (``node.name`` or ``#node.name#``), by the names that the node itself gives its
-    variables, and for the start by the names of its form. Raises NodeNotFound, DraftWorkflowNotExist, and InvalidParam naming
-    what is wrong with the node or a file.
+    variables, and for the start by the names of its form; what they do not say is as the draft's variables hold it. Raises
+    NodeNotFound, DraftWorkflowNotExist, and InvalidParam naming what is wrong with the node or a file.
     """
     row = drafts.get(app)
     workflow = runnable.made(row)
@@ -80,17 +80,21 @@ def plan(
         raise NodeNotFound
     given = given_files.found(principal, files, field="files")
     asker = graph_plan.asker_of(principal, app)
+    held = inspection.held(app, besides=node_id)
+    brought = held.pop(flow.SYSTEM, {})
+    shown = [given_files.mapping(file) for file in given] or brought.get("files") or []
     system = {
-        "query": query, "files": [given_files.mapping(file) for file in given], "app_id": str(app.pk), "conversation_id": "",
+        "query": query or brought.get("query") or "", "files": shown, "app_id": str(app.pk), "conversation_id": "",
         "user_id": graph_plan.user_id(principal, asker), "dialogue_count": 0, "workflow_id": str(workflow.workflow_id),
         "workflow_run_id": "", "timestamp": clock.epoch(clock.now()),
     }  # fmt: skip
-    conversation = {one["name"]: one.get("value") for one in workflow.conversation_variables}
-    pool = VariablePool({flow.SYSTEM: system, flow.ENVIRONMENT: environment.values(row), flow.CONVERSATION: conversation})
+    pool = VariablePool({**held, flow.SYSTEM: system, flow.ENVIRONMENT: environment.values(row)})
     for name in workflow.private:
         pool.declare(flow.ENVIRONMENT, name, flow.SECRET)
     _fill(pool, level, node_id, inputs)
-    ports = graph_ports.of_run(principal, TenantModels(app.tenant_id), given_files.contents(given))
+    known = {f"{scope}.{name}": value for scope, values in held.items() for name, value in values.items()}
+    contents = given_files.recalled(principal, {**known, "sys.files": shown}) | given_files.contents(given)
+    ports = graph_ports.of_run(principal, TenantModels(app.tenant_id), contents)
     graph = BoundGraph(level.graph.only(node_id), NODES, entry=node_id)
     return NodePlan(principal, app, workflow, node_id, graph, pool, ports)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from itertools import count
 from typing import Any
-from uuid import uuid4
+from uuid import uuid4, uuid5
 
 from asgiref.sync import sync_to_async
 
@@ -46,6 +46,7 @@ async def furnish(house: Served, secret: str) -> dict[str, str]:
         "trigger_id": str((await Trigger.objects.aget(app=hooked.app)).pk),
         "flow_run_id": ran["workflow_run_id"],
         "debug_run_id": debugged["workflow_run_id"],
+        "draft_variable_id": str(uuid5(flow.app.pk, "end.said")),
         "chatflow_message_id": said["message_id"],
         "chatflow_conversation_id": said["conversation_id"],
         "chatflow_run_id": said["task_id"],

@@ -29,6 +29,7 @@ APPS: Table = {
     ("post", "/site-enable"): Entry({"enable_site": True}),
     ("post", "/api-enable"): Entry({"enable_api": True}),
     ("post", "/copy"): Entry({"name": "Copy"}, status=201),
+    ("post", "/convert-to-workflow"): Entry({"name": "Graph"}),
     ("post", "/star"): Entry({}),
     ("post", "/site"): Entry({"title": "Changed", "description": "x"}),
     ("get", "/api-keys"): Entry(),

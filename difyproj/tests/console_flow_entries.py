@@ -14,8 +14,18 @@ WORDS = {"inputs": {"word": "x"}}
 FILLED = {"inputs": {}, "form_inputs": {"note": "x"}, "action": "yes"}
 OLD = {**FLOW, "workflow_id": "{old_version_id}"}
 RUN = {**FLOW, "run_id": "{flow_run_id}", "task_id": "{flow_run_id}"}
+OUTPUT = {**RUN, "node_id": "end", "output_name": "said"}
+DEBUGGED = {**OUTPUT, "run_id": "{debug_run_id}"}
+VARIABLE = {**FLOW, "variable_id": "{draft_variable_id}"}
 # A stop says success whatever the id is, as the contract does, and stops nothing of others.
 SAYS_SO = frozenset({200, 404})
+
+
+def outputs_of(kind: str) -> list[str]:
+    outputs = f"/workflows/{kind}/runs/{{run_id}}/node-outputs"
+    one = f"{outputs}/{{node_id}}"
+    return [outputs, f"{outputs}/events", one, f"{one}/{{output_name}}/preview"]
+
 
 FLOWS: Table = {
     ("get", "/workflows/default-workflow-block-configs"): Entry(ids=FLOW),
@@ -56,6 +66,11 @@ FLOWS: Table = {
     ("get", "/workflows/draft/variables"): Entry(ids=FLOW),
     ("get", "/workflows/draft/nodes/{node_id}/variables"): Entry(ids=FLOW),
     ("get", "/workflows/draft/system-variables"): Entry(ids=FLOW),
+    ("get", "/workflows/draft/variables/{variable_id}"): Entry(ids=VARIABLE),
+    ("patch", "/workflows/draft/variables/{variable_id}"): Entry({"value": "x"}, ids=VARIABLE),
+    ("put", "/workflows/draft/variables/{variable_id}/reset"): Entry({}, ids=VARIABLE),
+    **{("get", path): Entry(ids=DEBUGGED) for path in outputs_of("draft")},
+    **{("get", path): Entry(ids=OUTPUT) for path in outputs_of("published")},
     ("get", "/conversation-variables"): Entry(
         query={"conversation_id": "{chatflow_conversation_id}"}, ids=CHATFLOW, crossed=OWN
     ),
@@ -71,6 +86,9 @@ FLOWS: Table = {
 
 FLOW_LOSSES: Table = {
     ("delete", "/workflows/{workflow_id}"): Entry(status=204, ids=OLD),
+    ("delete", "/workflows/draft/variables/{variable_id}"): Entry(status=204, ids=VARIABLE),
+    ("delete", "/workflows/draft/nodes/{node_id}/variables"): Entry(status=204, ids=FLOW),
+    ("delete", "/workflows/draft/variables"): Entry(status=204, ids=FLOW),
 }
 
 # Beside an app: what waits for people, and runs that are followed.

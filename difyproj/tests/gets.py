@@ -70,6 +70,8 @@ WITHOUT = {
     "/console/api/apps/{app_id}/chat-messages/{message_id}/suggested-questions",
     "/console/api/remote-files/{url}",
     "/console/api/workflow/{workflow_run_id}/events",
+    "/console/api/apps/{app_id}/workflows/draft/runs/{run_id}/node-outputs/events",
+    "/console/api/apps/{app_id}/workflows/published/runs/{run_id}/node-outputs/events",
     "/console/api/account/delete/verify",
     "/console/api/files/{file_id}/preview",
     "/files/{file_id}/file-preview",

@@ -2,6 +2,7 @@
 
 from .callback_delivery import CallbackDelivery, DeliveryStatus
 from .conversation_variable import ConversationVariable
+from .draft_variable import DraftVariable
 from .human_input_form import FormStatus, HumanInputForm
 from .node_execution import ExecutedFrom, NodeExecution, NodeStatus
 from .run import RunEventRow, TriggeredFrom, WorkflowRun
@@ -13,6 +14,7 @@ __all__ = [
     "CallbackDelivery",
     "ConversationVariable",
     "DeliveryStatus",
+    "DraftVariable",
     "ExecutedFrom",
     "FormStatus",
     "HumanInputForm",

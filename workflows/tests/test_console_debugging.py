@@ -152,20 +152,6 @@ async def test_a_container_runs_alone_as_a_stream(house: Served, bob: TierClient
     assert (await bob.post(f"{draft(key)}/loop/nodes/each/run")).status == 404
 
 
-async def test_variables_are_those_of_the_last_run(house: Served, bob: TierClient, flow: Key) -> None:
-    assert (await bob.get(f"{draft(flow)}/variables")).json() == {"items": [], "total": 0}
-    await bob.post(f"{draft(flow)}/run", {"inputs": {"word": "hello"}})
-    found = (await bob.get(f"{draft(flow)}/variables")).json()
-    assert {tuple(one["selector"]): one["value"] for one in found["items"]} == {
-        ("start", "word"): "hello", ("end", "said"): "hello",
-    }  # fmt: skip
-    await bob.post(f"{draft(flow)}/nodes/end/run", {"inputs": {"start.word": "bye"}})
-    (one,) = (await bob.get(f"{draft(flow)}/nodes/end/variables")).json()["items"]
-    assert (one["value"], one["value_type"], one["type"]) == ("bye", "string", "node")
-    system = {one["name"]: one["value"] for one in (await bob.get(f"{draft(flow)}/system-variables")).json()["items"]}
-    assert (system["app_id"], "files" in system) == (str(flow.app.pk), True)
-
-
 async def test_what_a_chatflow_remembers_is_listed(house: Served, bob: TierClient, flow: Key) -> None:
     mood = [{"name": "mood", "value_type": "string", "value": "good"}]
     chat = await sync_to_async(make_flow)(house.cast.alice, TALK, "advanced-chat", conversation_variables=mood)

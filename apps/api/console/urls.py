@@ -7,6 +7,7 @@ from django.urls import URLPattern
 from . import (
     annotation,
     apps,
+    conversion,
     dataset_keys,
     debug,
     draft_runs,
@@ -28,6 +29,7 @@ urlpatterns: list[URLPattern] = [
     *annotation.routes,
     *dsl.routes,  # before those of apps: its paths look like an app's
     *apps.routes,
+    *conversion.routes,
     *dataset_keys.routes,
     *debug.routes,
     *draft_runs.routes,

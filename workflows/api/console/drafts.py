@@ -19,9 +19,10 @@ from difyproj.tiers.schema import ResultRecord
 from difyproj.tiers.shapes import SUCCESS, Fields, PageFields
 from workflows.models import Workflow
 from workflows.services import drafts, versions
+from workflows.services.inspection import Inspection
 
 from . import graph_records
-from .graph_records import authored, declared
+from .graph_records import authored, declared, inspected
 from .graph_view import GraphViewSet
 
 
@@ -117,7 +118,7 @@ class DraftParts(GraphViewSet):
 
     @extend_schema(operation_id="getDraftConversationVariables", responses=graph_records.VariableList)
     def conversation(self, request: Request, app_id: str) -> Response:
-        return Response({"items": declared("conversation", drafts.get(self.app(app_id)).conversation_variables)})
+        return Response({"items": inspected(Inspection(self.app(app_id)).of_conversation())})
 
     @extend_schema(operation_id="saveDraftConversationVariables", request=ConversationFields, responses=ResultRecord)
     def save_conversation(self, request: Request, app_id: str) -> Response:

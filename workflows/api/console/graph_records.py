@@ -119,4 +119,4 @@ def declared(kind: str, variables: Iterable[dict[str, Any]]) -> list[dict[str, A
 
 def inspected(variables: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
     told = {"edited": False, "visible": True, "editable": True, "is_truncated": False, "full_content": None}
-    return [{**item, **told} for item in variables]
+    return [{**told, **item} for item in variables]

@@ -4,7 +4,20 @@ from __future__ import annotations
 
 from django.urls import URLPattern
 
-from . import callbacks, drafts, forms, history, logs, node_defaults, nodes, trigger_runs, triggers, variables
+from . import (
+    callbacks,
+    draft_variables,
+    drafts,
+    forms,
+    history,
+    logs,
+    node_defaults,
+    node_outputs,
+    nodes,
+    trigger_runs,
+    triggers,
+    variables,
+)
 
 urlpatterns: list[URLPattern] = [
     *node_defaults.routes,  # before those of versions: its paths look like a version's
@@ -15,6 +28,8 @@ urlpatterns: list[URLPattern] = [
     *drafts.routes,
     *forms.routes,
     *history.routes,
+    *node_outputs.routes,
     *logs.routes,
+    *draft_variables.routes,
     *variables.routes,
 ]

@@ -1,4 +1,4 @@
-"""What variables hold: those of a draft when it was run last, and what a chatflow remembers of a conversation."""
+"""What a chatflow remembers of a conversation."""
 
 from __future__ import annotations
 
@@ -10,9 +10,8 @@ from rest_framework.response import Response
 
 from difyproj.tiers.fields import EpochField, WrittenField
 from difyproj.tiers.shapes import PageFields, Shape
-from workflows.services import conversation_variables, inspection
+from workflows.services import conversation_variables
 
-from .graph_records import VariableList, inspected
 from .graph_view import GraphViewSet
 
 
@@ -38,29 +37,6 @@ class KeptPage(Shape):
     data = KeptVariable(many=True)  # type: ignore[assignment]
 
 
-class InspectedPage(VariableList):
-    total = serializers.IntegerField()
-
-
-class Inspection(GraphViewSet):
-    tag = "Workflow debugging"
-    needs = {"list": "app.edit", "of_node": "app.edit", "of_system": "app.edit"}
-
-    @extend_schema(operation_id="getDraftVariables", parameters=[PageFields], responses=InspectedPage)
-    def list(self, request: Request, app_id: str) -> Response:
-        found, fields = inspection.of_nodes(self.app(app_id)), self.query(PageFields)
-        start = (fields["page"] - 1) * fields["limit"]
-        return Response({"items": inspected(found[start : start + fields["limit"]]), "total": len(found)})
-
-    @extend_schema(operation_id="getDraftVariablesOfNode", responses=VariableList)
-    def of_node(self, request: Request, app_id: str, node_id: str) -> Response:
-        return Response({"items": inspected(inspection.of_node(self.app(app_id), node_id))})
-
-    @extend_schema(operation_id="getDraftSystemVariables", responses=VariableList)
-    def of_system(self, request: Request, app_id: str) -> Response:
-        return Response({"items": inspected(inspection.of_system(self.app(app_id)))})
-
-
 class ConversationVariables(GraphViewSet):
     tag = "Logs"
     needs = {"list": "app.logs"}
@@ -73,10 +49,4 @@ class ConversationVariables(GraphViewSet):
         return Response(found.body(lambda rows: KeptVariable(rows, many=True).data))
 
 
-draft = "apps/<str:app_id>/workflows/draft"
-routes = [
-    path(f"{draft}/variables", Inspection.as_view({"get": "list"})),
-    path(f"{draft}/nodes/<str:node_id>/variables", Inspection.as_view({"get": "of_node"})),
-    path(f"{draft}/system-variables", Inspection.as_view({"get": "of_system"})),
-    path("apps/<str:app_id>/conversation-variables", ConversationVariables.as_view({"get": "list"})),
-]
+routes = [path("apps/<str:app_id>/conversation-variables", ConversationVariables.as_view({"get": "list"}))]
