@@ -16,8 +16,7 @@ from django.db.models import Count, Exists, OuterRef, Q, QuerySet
 
 from accounts.models import Account
 from apps.models import Annotation, App, Conversation, Feedback, Message
-from difyproj.infra.cache import Cached
-from difyproj.infra.paging import Page, page_of
+from difyproj.infra.paging import Page, Totals, page_of
 from difyproj.infra.searches import limited
 from difyproj.kernel import clock, ids
 from difyproj.kernel.errors import InvalidParam
@@ -27,9 +26,7 @@ from .conversations import delete as take_away
 from .messages import MessageNotFound
 
 TIME_FORMAT = "%Y-%m-%d %H:%M"
-# A total so large may be a few seconds old: nobody reads it to the last digit, and each page would count all of them anew.
-LARGE_TOTAL = 5_000
-_totals: Cached[int] = Cached("log_totals", ttl=10.0, max_entries=1_000)
+_totals: Totals[int] = Totals("log_totals", size=int)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,11 +73,7 @@ def conversations(app: App, filters: Filters, *, page: int, limit: int) -> Page[
 
 
 def _total(key: tuple[UUID, Filters], rows: QuerySet[Conversation]) -> int:
-    """How many there are: exactly while they are few, as of the last seconds when they are many."""
-    total = _totals.get(key, rows.order_by().count)
-    if total < LARGE_TOTAL:
-        _totals.clear(key)
-    return total
+    return _totals.get(key, rows.order_by().count)
 
 
 def _narrowed(rows: QuerySet[Conversation], filters: Filters) -> QuerySet[Conversation]:

@@ -14,6 +14,7 @@ from django.test.utils import override_settings
 
 from apps.models import Conversation, Feedback, Message
 from apps.services import logs
+from difyproj.infra import paging
 from difyproj.kernel import clock
 from difyproj.testing.console import TierClient, signed_in
 from difyproj.testing.queries import queries_of
@@ -75,7 +76,7 @@ async def test_a_large_total_is_remembered_for_a_while_and_a_small_one_never(
     assert await totals() == (2, True)
     made.append((await asked(house))["conversation_id"])
     assert await totals() == (3, True)
-    monkeypatch.setattr(logs, "LARGE_TOTAL", 3)
+    monkeypatch.setattr(paging, "LARGE_TOTAL", 3)
     assert await totals() == (3, True)
     await asked(house)
     assert await totals() == (3, True)

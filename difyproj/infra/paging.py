@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 from django.db.models import Model, QuerySet
 
+from .cache import Cached
+
+# A total so large may be a few seconds old: nobody reads it to the last digit, and each page would count all of them anew.
+LARGE_TOTAL = 5_000
 Row = TypeVar("Row", bound=Model)
+Counted = TypeVar("Counted")
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,3 +61,21 @@ def page_of(rows: QuerySet[Row], *, page: int, limit: int, total: Callable[[Quer
     if found and total is not None:
         return Page(found[:limit], page, limit, max(total(rows), start + len(found)))
     return Page(found[:limit], page, limit, rows.order_by().count())
+
+
+class Totals(Generic[Counted]):
+    """What was counted, remembered for ten seconds where it is much, by what was asked. ``size`` is how many there were."""
+
+    def __init__(self, namespace: str, *, size: Callable[[Counted], int]) -> None:
+        self._known: Cached[Counted] = Cached(namespace, ttl=10.0, max_entries=1_000)
+        self._size = size
+
+    def get(self, key: Hashable, count: Callable[[], Counted]) -> Counted:
+        """Exactly while it is little, as of the last seconds when it is much."""
+        counted = self._known.get(key, count)
+        if self._size(counted) < LARGE_TOTAL:
+            self._known.clear(key)
+        return counted
+
+    def clear(self) -> None:
+        self._known.clear()

@@ -6,19 +6,23 @@ import json
 from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import Any
+from uuid import UUID
 
 from django.db.models import Q, QuerySet, TextField
 from django.db.models.functions import Cast
 
 from accounts.models import Account
 from apps.models import App
-from difyproj.infra.paging import Page, page_of
+from difyproj.infra.paging import Page, Totals, page_of
 from difyproj.infra.searches import limited
 from difyproj.kernel import ids, jsonio
 from workflows.models import WorkflowRun
 
 from .runs import LARGE
+
+_totals: Totals[int] = Totals("workflow_log_totals", size=int)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +42,11 @@ def page(app: App, filters: Filters, *, page: int, limit: int) -> Page[WorkflowR
     rows = WorkflowRun.objects.for_tenant(app.tenant_id).filter(app=app).logged()
     found = _narrowed(rows, filters).select_related("run__end_user").defer(*LARGE).order_by("-created_at", "-run_id")
     with limited() if filters.keyword else nullcontext():
-        return page_of(found, page=page, limit=limit)
+        return page_of(found, page=page, limit=limit, total=partial(_total, (app.pk, filters)))
+
+
+def _total(key: tuple[UUID, Filters], rows: QuerySet[WorkflowRun]) -> int:
+    return _totals.get(key, rows.order_by().count)
 
 
 def _narrowed(rows: QuerySet[WorkflowRun], filters: Filters) -> QuerySet[WorkflowRun]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from datetime import datetime
+from datetime import timedelta
+from functools import partial
 from typing import Any, Final
 from uuid import UUID
 
@@ -12,8 +13,8 @@ from django.db.models import Count, Q
 from accounts.models import Account
 from apps.models import App, Message, RunStatus
 from apps.models.run import GRAPH_MODES
-from difyproj.infra.paging import Window, window_of
-from difyproj.kernel import ids
+from difyproj.infra.paging import Totals, Window, window_of
+from difyproj.kernel import clock, ids
 from difyproj.kernel.errors import NotFound
 from difyproj.kernel.principal import Principal
 from workflows.models import NodeExecution, Workflow, WorkflowRun
@@ -22,6 +23,7 @@ from workflows.models import NodeExecution, Workflow, WorkflowRun
 LARGE: Final = ("graph", "inputs", "outputs", "run__config_override")
 # What the door keeps in an execution's metadata to make its events again.
 INNER: Final = frozenset({"usage", "place"})
+_counts: Totals[dict[str, int]] = Totals("workflow_run_counts", size=lambda counted: sum(counted.values()))
 
 
 class RunNotFound(NotFound):
@@ -51,13 +53,18 @@ def window(
     return window_of(found, limit=limit)
 
 
-def counts(app: App, *, triggered_from: Sequence[str] = (), since: datetime | None = None) -> dict[str, int]:
-    """How many runs there are by status, and ``total``; every status has its number."""
-    rows = _history(app, triggered_from)
-    if since is not None:
-        rows = rows.filter(created_at__gte=since)
-    counted = dict(rows.order_by().values_list("run__status").annotate(Count("run_id")))
+def counts(app: App, *, triggered_from: Sequence[str] = (), within: timedelta | None = None) -> dict[str, int]:
+    """How many runs there are by status, and ``total``; every status has its number. Of many as of the last seconds."""
+    key = (app.pk, tuple(triggered_from), within)
+    counted = _counts.get(key, partial(_count, app, triggered_from, within))
     return {"total": sum(counted.values()), **{status.value: counted.get(status.value, 0) for status in RunStatus}}
+
+
+def _count(app: App, triggered_from: Sequence[str], within: timedelta | None) -> dict[str, int]:
+    rows = _history(app, triggered_from)
+    if within is not None:
+        rows = rows.filter(created_at__gte=clock.now() - within)
+    return dict(rows.order_by().values_list("run__status").annotate(Count("run_id")))
 
 
 def get(app: App, run_id: UUID | str) -> WorkflowRun:

@@ -9,6 +9,7 @@ import pytest
 from asgiref.sync import sync_to_async
 
 from apps.models import Run
+from difyproj.infra import paging
 from difyproj.testing.console import TierClient, signed_in
 from difyproj.testing.flows import ASKING, ECHO, TALK, make_flow, run
 from difyproj.testing.served import Key, Served
@@ -46,6 +47,23 @@ async def test_runs_are_listed_by_where_they_began_and_page_by_page(house: Serve
     assert (await bob.get(f"{place}/count", time_range="1h", status="failed")).json() == counted()
     assert (await bob.get(f"{place}/count", time_range="soon")).json()["params"] == "time_range"
     assert (await bob.get(place, last_id=str(flow.app.pk))).status == 404
+
+
+async def test_large_numbers_are_remembered_for_a_while(bob: TierClient, flow: Key, monkeypatch: pytest.MonkeyPatch) -> None:
+    place = f"/apps/{flow.app.pk}"
+
+    async def told(**query: str) -> tuple[int, int]:
+        count = (await bob.get(f"{place}/workflow-runs/count", triggered_from="app-run", **query)).json()["total"]
+        return count, (await bob.get(f"{place}/workflow-app-logs", limit="1")).json()["total"]
+
+    for number in (1, 2):
+        await run(flow.app, inputs={"word": "hello"})
+        assert await told() == (number, number)
+    monkeypatch.setattr(paging, "LARGE_TOTAL", 2)
+    assert await told() == (2, 2)
+    await run(flow.app, inputs={"word": "hello"})
+    assert await told() == (2, 2)
+    assert await told(time_range="999999d") == (3, 2)
 
 
 async def test_a_run_is_shown_with_its_graph_and_its_trace(bob: TierClient, flow: Key) -> None:

@@ -77,7 +77,7 @@ def test_runs_are_counted_by_status(alice: Person) -> None:
         "total": 6, "running": 0, "succeeded": 2, "failed": 1, "stopped": 0, "partial-succeeded": 3, "paused": 0,
     }  # fmt: skip
     assert runs.counts(app, triggered_from=["debugging"])["total"] == 3
-    assert runs.counts(app, since=NOW - timedelta(days=1))["failed"] == 0
+    assert runs.counts(app, within=timedelta(days=1))["failed"] == 0
 
 
 def test_a_trace_stands_in_the_order_of_the_run(alice: Person) -> None:

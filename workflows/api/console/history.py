@@ -14,7 +14,7 @@ from rest_framework.response import Response
 
 from apps import generation
 from apps.models import RunStatus
-from difyproj.kernel import clock, ids
+from difyproj.kernel import ids
 from difyproj.tiers.fields import CursorField, LimitField
 from difyproj.tiers.schema import ResultRecord
 from difyproj.tiers.shapes import SUCCESS, Fields
@@ -27,6 +27,7 @@ from .graph_view import GraphViewSet
 
 SPAN = re.compile(r"([1-9][0-9]{0,5})([dhms])")
 UNITS = {"d": "days", "h": "hours", "m": "minutes", "s": "seconds"}
+LONGEST = timedelta(days=100 * 365)
 CHATFLOWS = frozenset({"advanced-chat"})
 
 
@@ -72,8 +73,8 @@ class RunViewSet(GraphViewSet):
         """``total`` counts all, whatever ``status`` is asked for; a status that was not asked for counts nothing."""
         app, fields = self.app(app_id), self.query(RunCountFields)
         span = SPAN.fullmatch(fields["time_range"])
-        since = clock.now() - timedelta(**{UNITS[span[2]]: int(span[1])}) if span else None
-        counted = runs.counts(app, triggered_from=[fields["triggered_from"]], since=since)
+        within = min(timedelta(**{UNITS[span[2]]: int(span[1])}), LONGEST) if span else None
+        counted = runs.counts(app, triggered_from=[fields["triggered_from"]], within=within)
         wanted = fields["status"]
         if wanted:
             counted = {name: count if name == wanted else 0 for name, count in counted.items()}
