@@ -17,6 +17,7 @@ from django.db import connection, transaction
 
 from datasets.models import ChildChunk, Dataset, DocForm, Document, Segment, SegmentStatus
 from datasets.rag.stores import Entry, Index
+from datasets.stores import default_name
 from difyproj.infra import inserts
 from difyproj.kernel import clock, ids
 from difyproj.kernel.errors import DomainError
@@ -79,7 +80,7 @@ def put(dataset_id: UUID, segments: Sequence[Segment], asker: Asker | None = Non
     """
     asker = asker or Asker()
     while segments:
-        dataset = Dataset.objects.get(pk=dataset_id)
+        dataset = _settled(dataset_id)
         goals = [goal for goal in targets(dataset) if only in (None, goal.generation)]
         texts = {unit.hash: unit.text for unit in units_of([segment for segment in segments if segment.enabled])}
         made = [(goal, _vectors(dataset, goal, texts, asker)) for goal in goals]
@@ -179,6 +180,15 @@ def hold(dataset_id: UUID) -> Dataset | None:
         with connection.cursor() as cursor:
             cursor.execute(f"SELECT 1 FROM {Dataset._meta.db_table} WHERE id = %s FOR SHARE", [dataset_id])  # noqa: S608
     return Dataset.objects.filter(pk=dataset_id).first()
+
+
+def _settled(dataset_id: UUID) -> Dataset:
+    """It keeps the store that it began with, whatever the default becomes."""
+    dataset = Dataset.objects.get(pk=dataset_id)
+    if not dataset.store:
+        Dataset.objects.filter(pk=dataset_id, store="").update(store=default_name())
+        dataset.refresh_from_db(fields=["store"])
+    return dataset
 
 
 def _vectors(dataset: Dataset, goal: Target, texts: Mapping[str, str], asker: Asker) -> Mapping[str, bytes] | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from accounts.models import Tenant
+from accounts.services import default_models
 from datasets.models import ChildChunk, Document, IndexingStatus, Segment
 from datasets.services import document_run, pipeline
 from datasets.services.refusals import InvalidAction
@@ -131,7 +132,7 @@ def test_a_paused_document_writes_nothing_and_goes_on_where_it_was(tenant: Tenan
 def test_an_attempt_that_was_overtaken_writes_nothing(tenant: Tenant) -> None:
     dataset = make_dataset(tenant)
     document = make_document(dataset, TEXT, rule=paragraphs())
-    row = Job.objects.get(pk=document.job_id)
+    row = Job.objects.get(target_id=document.pk)
     job = jobs.JOBS.get("datasets.index")(row)
     late = document_run.begin(str(document.pk), job)
     assert late is not None
@@ -178,11 +179,41 @@ def test_a_document_that_cannot_be_read_says_why(tenant: Tenant, data: str, said
 def test_nothing_waits_for_ever(tenant: Tenant) -> None:
     dataset = make_dataset(tenant)
     lost, failed, done = (make_document(dataset, TEXT, rule=paragraphs()) for _ in range(3))
-    Job.objects.filter(pk=lost.job_id).delete()
-    Job.objects.filter(pk=failed.job_id).update(state=Job.State.FAILED, error="The worker that ran it stopped.")
+    Job.objects.filter(target_id=lost.pk).delete()
+    Job.objects.filter(target_id=failed.pk).update(state=Job.State.FAILED, error="The worker that ran it stopped.")
     assert pipeline.sweep() == 2
     work()
     states = {row.pk: (row.indexing_status, row.error) for row in Document.objects.all()}
     assert states[lost.pk] == states[done.pk] == (IndexingStatus.COMPLETED, "")
     assert states[failed.pk] == (IndexingStatus.ERROR, "The worker that ran it stopped.")
     assert pipeline.sweep() == 0
+
+
+def test_a_model_makes_questions_where_a_document_has_none(tenant: Tenant) -> None:
+    said = '```json\n{"pairs": [{"question": "When is paid?", "answer": "Within thirty days."}]}\n```'
+    with upstream(tenant, Script(tokens=[said], dimensions=8)) as fake:
+        dataset = make_dataset(tenant, doc_form="qa_model", **OPENAI)
+        document = make_document(dataset, TEXT, doc_form="qa_model")
+        written = make_document(dataset, "Q: Who?\nA: We.", doc_form="qa_model")
+        work()
+    found = Segment.objects.get(document=document)
+    assert (found.content, found.answer, found.status) == ("When is paid?", "Within thirty days.", "completed")
+    assert Segment.objects.get(document=written).answer == "We."
+    assert sorted(asked(fake)) == ["When is paid?", "Who?"]
+
+
+def test_a_picture_is_read_by_a_model_that_sees(tenant: Tenant) -> None:
+    picture = "\x89PNG\r\n\x1a\n".encode("latin-1") + bytes(20)
+    with upstream(tenant, Script(tokens=["A bill of 12 EUR."], dimensions=8)) as fake:
+        dataset = make_dataset(tenant, **OPENAI)
+        document = make_document(dataset, picture, name="bill.png", extension="png", mime_type="image/png")
+        work()
+        document.refresh_from_db()
+        assert document.error == ""
+        assert texts(document) == ["A bill of 12 EUR."]
+        default_models.update(tenant=tenant, model_type="llm", provider="openai", model="gpt-3.5-turbo")
+        blind = make_document(dataset, picture, name="bill.png", extension="png", mime_type="image/png")
+        work()
+    blind.refresh_from_db()
+    assert "picture" in blind.error
+    assert any("chat" in request.path for request in fake.received)
