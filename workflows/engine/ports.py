@@ -149,7 +149,11 @@ class KnowledgePort(Protocol):
     async def retrieve(
         self, query: str, dataset_ids: Sequence[str], settings: Mapping[str, Any]
     ) -> Sequence[Mapping[str, Any]]:
-        """Passages as the graph's ``result`` holds them, best first. ``settings`` is the node's own data."""
+        """Passages as the graph's ``result`` holds them, best first. ``settings`` is the node's own data, with the values of
+        its metadata conditions in place."""
+
+    async def about(self, dataset_ids: Sequence[str]) -> Sequence[Mapping[str, Any]]:
+        """Those of the datasets that may be asked: ``id``, ``name``, ``description``, ``fields`` with ``name`` and ``type``."""
 
 
 class DocumentPort(Protocol):
