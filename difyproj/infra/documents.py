@@ -81,7 +81,7 @@ async def extracted(
     async with turn:
         reading = await asyncio.to_thread(_opened, data, extension, mime_type, owner, limits)
         try:
-            return await asyncio.to_thread(lambda: Extracted(title=reading.title, pages=tuple(reading)))
+            return await asyncio.to_thread(reading.whole)
         finally:
             reading.close()
 
@@ -119,6 +119,11 @@ class _Asked:
     limits: Limits
 
 
+def close() -> None:
+    """Ends the processes, those that read too; the next document begins them again."""
+    _server.close()
+
+
 def command(code: str = "extraction_process.serve(outer, inner)") -> list[str]:
     """Runs the server, or other code that knows its walls."""
     return [sys.executable, "-E", "-s", "-B", "-c", PRELUDE + code, str(_HERE / "sandbox")]
@@ -136,14 +141,18 @@ class Reading(Iterator[Page]):
         self._socket = self._accepted(file)
 
     @property
-    def title(self) -> str:
-        """Waits until it is known."""
+    def head(self) -> Head:
+        """Title and facts. Waits until they are known."""
         if self._head is None:
             head = self._next()
             if not isinstance(head, Head):
                 raise self._ended(head)
             self._head = head
-        return self._head.title
+        return self._head
+
+    @property
+    def title(self) -> str:
+        return self.head.title
 
     def _accepted(self, file: int) -> socket.socket:
         """A process that is at work on the file. One that ended for lack of work may take a request with it."""
@@ -164,7 +173,7 @@ class Reading(Iterator[Page]):
         return self
 
     def __next__(self) -> Page:
-        self.title  # noqa: B018  comes before the pages
+        self.head  # noqa: B018  comes before the pages
         message = self._next()
         if isinstance(message, Page):
             self._text += len(message.text)
@@ -173,6 +182,10 @@ class Reading(Iterator[Page]):
                 raise Unreadable("The document's text is too large.")
             return message
         raise self._ended(message)
+
+    def whole(self) -> Extracted:
+        head = self.head
+        return Extracted(tuple(self), head.title, head.facts)
 
     def close(self) -> None:
         """Ends the process that reads. Any thread may."""
@@ -291,6 +304,12 @@ class _Server:
                 )  # fmt: skip
             self._control = ours
         return self._control
+
+    def close(self) -> None:
+        with self._lock:
+            while self._waiting:
+                self._waiting.pop()[1].close()
+            self._forget()
 
     def _forget(self) -> None:
         if self._control is not None:

@@ -19,7 +19,7 @@ import sysconfig
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import Final, NoReturn
+from typing import Any, Final, NoReturn
 
 import msgspec
 
@@ -64,6 +64,7 @@ class Accepted(msgspec.Struct, frozen=True, tag=True):
 
 class Head(msgspec.Struct, frozen=True, tag=True):
     title: str
+    facts: dict[str, Any] = msgspec.field(default_factory=dict)
 
 
 class Refusal(msgspec.Struct, frozen=True, tag=True):
@@ -106,7 +107,7 @@ def replies(source: Source, most_pages: int) -> Iterator[Message]:
     """What a document says. Nothing that a parser does comes out as an error."""
     try:
         document = FORMATS.get(format_of(source))(source)
-        yield Head(jsonio.storable(document.title))
+        yield Head(jsonio.storable(document.title), jsonio.storable(document.facts))
         for at, page in enumerate(document.pages):
             if at >= most_pages:
                 raise Unreadable(f"The document has more than {most_pages} pages.")

@@ -106,9 +106,9 @@ def page_tree(kids: str, count: int) -> str:
 
 
 def packed_page() -> bytes:
-    """A page that is thirty megabytes of drawing once it is unpacked."""
+    """A page that is ten megabytes of drawing once it is unpacked."""
     pack = zlib.compressobj(9)
-    data = b"".join(pack.compress(b"0 0 m 1 1 l S \n" * 70_000) for _ in range(30)) + pack.flush()
+    data = b"".join(pack.compress(b"0 0 m 1 1 l S \n" * 70_000) for _ in range(10)) + pack.flush()
     head = page_tree("3 0 R", 1).replace("/MediaBox", "/Contents 4 0 R /MediaBox")
     stream = f"\n4 0 obj\n<< /Length {len(data)} /Filter /FlateDecode >>\nstream\n".encode()
     return b"%PDF-1.7\n" + head.encode() + stream + data + b"\nendstream\nendobj\ntrailer << /Root 1 0 R >>\n%%EOF"
@@ -209,7 +209,7 @@ FILES: Final[dict[str, Callable[[], bytes]]] = {
     "zeros.txt": lambda: bytes(1_000_000),
     "broken.txt": lambda: b"text \xff\xfe\xfd\xfc " * 10_000,
     "line.txt": lambda: b"x" * 100_000_000,
-    "deep.html": lambda: b"<div>" * 30_000 + b"x",
+    "deep.html": lambda: b"<div>" * 15_000 + b"x",
     "attributes.html": lambda: b"<p " + b" a=b" * 300_000 + b">x",
     "wide.csv": lambda: b"," * 1_000_000,
     "quotes.csv": lambda: b'"' * 1_000_001,

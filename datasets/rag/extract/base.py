@@ -42,6 +42,7 @@ class Extracted(msgspec.Struct, frozen=True, omit_defaults=True):
 
     pages: tuple[Page, ...] = ()
     title: str = ""
+    facts: dict[str, Any] = msgspec.field(default_factory=dict)
 
     @property
     def text(self) -> str:
@@ -79,7 +80,7 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """A document that is being read: its pages come one after the other."""
+    """A document that is being read: its pages come one after the other. ``facts`` are what else its format knows of it."""
 
     pages: Iterable[Page]
     title: str = ""

@@ -9,9 +9,12 @@ from typing import Final
 from selectolax.lexbor import LexborHTMLParser, LexborNode
 
 from . import tables
-from .base import Document, whole
+from .base import Document, Page, whole
 
 _SILENT: Final = frozenset({"script", "style", "noscript", "template", "head", "svg", "iframe", "object", "select", "button"})
+_AROUND: Final = frozenset({"nav", "header", "footer", "aside", "form"})
+_MAIN_PART: Final = 0.2
+_MOST_LINKS: Final = 3000
 _BLOCKS: Final = frozenset(
     {
         "address",
@@ -65,21 +68,50 @@ def document(html: str) -> Document:
 def markdown(html: str) -> tuple[str, str]:
     """Text and title. Broken markup is read as browsers read it."""
     tree = LexborHTMLParser(html)
-    title = tree.css_first("title")
-    name = _SPACE.sub(" ", title.text()).strip() if title is not None else ""
     root = tree.body or tree.root
-    if root is None:
-        return "", name
-    return _Writer().written(root), name
+    return ("" if root is None else _Writer().written(root)), _title(tree)
 
 
-def _walk(root: LexborNode) -> Iterator[tuple[LexborNode, bool]]:
+def page(html: str) -> Document:
+    """The main text of a page of the web; as facts its links, and what it asks of robots."""
+    tree = LexborHTMLParser(html)
+    root = tree.body or tree.root
+    everything = "" if root is None else _Writer().written(root)
+    text = everything
+    for node in tree.css("main, [role=main], article"):
+        main = _Writer(_AROUND).written(node)
+        if len(main) >= _MAIN_PART * len(everything):
+            text = main
+            break
+    else:
+        inner = "" if root is None else _Writer(_AROUND).written(root)
+        text = inner or everything
+    facts = {
+        "links": [link for node in tree.css("a[href]")[:_MOST_LINKS] if (link := (node.attributes.get("href") or "").strip())],
+        "base": _attribute(tree, "base[href]", "href"),
+        "description": _attribute(tree, "meta[name=description]", "content"),
+        "robots": _attribute(tree, "meta[name=robots]", "content").lower(),
+    }
+    return Document([Page(0, text, is_markdown=True)], _title(tree), facts)
+
+
+def _title(tree: LexborHTMLParser) -> str:
+    node = tree.css_first("title")
+    return "" if node is None else _SPACE.sub(" ", node.text()).strip()
+
+
+def _attribute(tree: LexborHTMLParser, selector: str, name: str) -> str:
+    node = tree.css_first(selector)
+    return "" if node is None else (node.attributes.get(name) or "").strip()
+
+
+def _walk(root: LexborNode, silent: frozenset[str]) -> Iterator[tuple[LexborNode, bool]]:
     """Each node when it begins and when it ends; no depth is too deep."""
     waiting = [(root, False)]
     while waiting:
         node, ends = waiting.pop()
         yield node, ends
-        if not ends and node.tag not in _SILENT:
+        if not ends and node.tag not in silent:
             waiting.append((node, True))
             waiting.extend([(child, False) for child in node.iter(include_text=True)][::-1])
 
@@ -87,7 +119,8 @@ def _walk(root: LexborNode) -> Iterator[tuple[LexborNode, bool]]:
 class _Writer:
     """Texts go to the open cell, or to the page. A table in a table is text of its cell."""
 
-    def __init__(self) -> None:
+    def __init__(self, silent: frozenset[str] = frozenset()) -> None:
+        self._silent = _SILENT | silent
         self._page: list[str] = []
         self._open: list[list[str]] = [self._page]
         self._rows: list[list[str]] = []
@@ -95,7 +128,7 @@ class _Writer:
         self._preformatted = 0
 
     def written(self, root: LexborNode) -> str:
-        for node, ends in _walk(root):
+        for node, ends in _walk(root, self._silent):
             if node.tag == _TEXT:
                 if not ends:
                     self._text(node.text_content or "")

@@ -27,6 +27,7 @@ FORMATS: Registry[Extractor] = Registry(
         "sheets": "datasets.rag.extract.formats.sheets:extract",
         "text": "datasets.rag.extract.formats.text:extract",
         "vtt": "datasets.rag.extract.formats.vtt:extract",
+        "webpage": "datasets.rag.extract.formats.webpage:extract",
     },
 )
 

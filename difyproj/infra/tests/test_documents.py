@@ -25,6 +25,11 @@ ROOT = Path(__file__).resolve().parents[3]
 ENDLESS = b"<div>" * 300_000
 
 
+@pytest.fixture(autouse=True)
+def nobody_reads_yet() -> None:
+    documents.close()
+
+
 class Shelf:
     def __init__(self, data: bytes) -> None:
         self._data = data

@@ -16,7 +16,11 @@ _HEAD: Final = 2048
 
 
 def extract(source: Source) -> Document:
+    return markup.document(text(source))
+
+
+def text(source: Source) -> str:
     """Read in the encoding that the page names."""
     data = source.read(_MOST_BYTES)
     stated = _CHARSET.search(data[:_HEAD])
-    return markup.document(decoded(data, stated[1].decode("ascii")) if stated else text_of(data))
+    return decoded(data, stated[1].decode("ascii")) if stated else text_of(data)
