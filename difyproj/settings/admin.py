@@ -32,6 +32,13 @@ PAGES = {
         ("Sites", "web", "apps.site"),
         ("API tokens", "vpn_key", "apps.apitoken"),
     ],
+    "Knowledge": [
+        ("Datasets", "library_books", "datasets.dataset"),
+        ("Documents", "description", "datasets.document"),
+        ("Segments", "segment", "datasets.segment"),
+        ("Questions", "quiz", "datasets.datasetquery"),
+        ("External knowledge APIs", "cloud_sync", "datasets.externalknowledgeapi"),
+    ],
     "Conversations": [
         ("Conversations", "forum", "apps.conversation"),
         ("Messages", "chat", "apps.message"),
@@ -82,7 +89,7 @@ UNFOLD: dict[str, Any] = {
     "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": lambda request: static("difyproj/icon.svg")}],
     "SHOW_VIEW_ON_SITE": False,
     "LOGIN": {"form": "accounts.api.signin.admin_form.LoginForm"},
-    "STYLES": [lambda request: static("difyproj/admin.css")],
+    "STYLES": [lambda request: static("difyproj/admin.css"), lambda request: static("difyproj/knowledge.css")],
     "SIDEBAR": {
         "navigation": [
             {"title": group, "separator": True, "items": [page(*row) for row in rows]} for group, rows in PAGES.items()
