@@ -48,7 +48,8 @@ def plan_of(run: Run) -> Plan:
     models, state = TenantModels(run.tenant_id), _state(run, has_begun=progress is not None)
     known = graph_plan.variables_of(conversation)
     turn = graph_plan.turn_of(version, inputs, system, known, history, progress=progress)
-    ports = graph_ports.of_run(principal, models, given_files.recalled(principal, flow_run.inputs))
+    ports, knowledge = graph_ports.of_run(principal, models, given_files.recalled(principal, flow_run.inputs))
+    knowledge.remember(progress.finished if progress is not None else ())
     facts = GraphFacts(
         workflow_id=flow_run.workflow_id,
         version=flow_run.version,
@@ -71,6 +72,7 @@ def plan_of(run: Run) -> Plan:
         state=state,
         events=play(mode_of(run.mode), version.flow.config, turn, ports, state=state, is_followed=not wanted.in_background),
         graph=facts,
+        knowledge=knowledge,
     )
 
 

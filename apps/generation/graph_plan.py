@@ -67,7 +67,7 @@ def make(principal: Principal, app: App, request: GenerateRequest, run_id: UUID)
         system |= {"query": query, "conversation_id": str(talk_id), "dialogue_count": len(history)}
     known = variables_of(conversation)
     models, state = TenantModels(app.tenant_id), RunState()
-    ports = graph_ports.of_run(principal, models, {**given_files.contents(given), **brought})
+    ports, knowledge = graph_ports.of_run(principal, models, {**given_files.contents(given), **brought})
     turn = turn_of(version, inputs, system, known, history)
     return Plan(
         principal=principal,
@@ -91,6 +91,7 @@ def make(principal: Principal, app: App, request: GenerateRequest, run_id: UUID)
             variables=[one for one in version.flow.variables if one["name"] not in known] if talk_id else (),
             **traits(version),
         ),
+        knowledge=knowledge,
     )
 
 

@@ -11,19 +11,24 @@ from difyproj.kernel.principal import Principal
 from workflows.engine.ports import Ports
 from workflows.tools.catalogue import Toolbox
 
+from .knowledge import Knowledge
 from .ports import RequestFile, TenantModels
 from .run_files import RunFiles
 
 
-def of_run(principal: Principal, models: TenantModels, files: Mapping[str, RequestFile]) -> Ports:
+def of_run(principal: Principal, models: TenantModels, files: Mapping[str, RequestFile]) -> tuple[Ports, Knowledge]:
+    """The ports, and among them the one that knows in the end what was found."""
     own = RunFiles(principal, files)
-    return Ports(
+    knowledge = Knowledge(principal, files=own)
+    ports = Ports(
         models,
         own,
         storage=own,
         http=GuardedHttp(),
         sandbox=get_sandbox(),
         tools=Toolbox(),
+        knowledge=knowledge,
         documents=ConfinedDocuments(own),
         code_limits=code_limits(),
     )
+    return ports, knowledge

@@ -94,7 +94,7 @@ def plan(
     _fill(pool, level, node_id, inputs)
     known = {f"{scope}.{name}": value for scope, values in held.items() for name, value in values.items()}
     contents = given_files.recalled(principal, {**known, "sys.files": shown}) | given_files.contents(given)
-    ports = graph_ports.of_run(principal, TenantModels(app.tenant_id), contents)
+    ports, _ = graph_ports.of_run(principal, TenantModels(app.tenant_id), contents)
     graph = BoundGraph(level.graph.only(node_id), NODES, entry=node_id)
     return NodePlan(principal, app, workflow, node_id, graph, pool, ports)
 

@@ -28,6 +28,7 @@ from workflows.engine.state import RunState
 from . import given_files
 from .given_files import GivenFile
 from .graph_facts import GraphFacts
+from .knowledge import SOURCES, Knowledge
 from .parameters import over
 from .ports import RequestFiles, TenantModels
 from .request import GenerateRequest
@@ -50,6 +51,7 @@ class Plan:
     state: RunState
     events: Events
     graph: GraphFacts | None = None
+    knowledge: Knowledge | None = None
 
     @property
     def end_user_id(self) -> Any:
@@ -84,7 +86,8 @@ def make(principal: Principal, app: App, request: GenerateRequest) -> Plan:
         history_is_given=request.history is not None,
     )
     models = TenantModels(app.tenant_id, {config.model.provider: credentials})
-    ports, state = Ports(models, RequestFiles(given_files.contents(given))), RunState()
+    knowledge = Knowledge(principal, retriever_from=SOURCES[principal.tier])
+    ports, state = Ports(models, RequestFiles(given_files.contents(given)), knowledge=knowledge), RunState()
     return Plan(
         principal=principal,
         app=app,
@@ -96,6 +99,7 @@ def make(principal: Principal, app: App, request: GenerateRequest) -> Plan:
         models=models,
         state=state,
         events=run(mode, config, turn, ports, state=state, stage_events=request.stage_events, is_followed=request.streaming),
+        knowledge=knowledge,
     )
 
 

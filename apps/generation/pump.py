@@ -18,6 +18,7 @@ from workflows.engine.events import RunEvent, RunFailed, RunFinished, RunPaused
 from . import graph_record, live, places, recorder, titles
 from .commits import committer
 from .encodable import encodable
+from .knowledge_cited import cited
 from .ledger import Ledger
 from .live import LiveRun
 from .plan import Plan
@@ -55,7 +56,7 @@ async def _pump(run: LiveRun, plan: Plan, first: Sequence[RunEvent] = ()) -> Non
         try:
             if first:
                 run.publish(first)
-            end = await _conclude(run, plan, await _drive(run, plan))
+            end = cited(await _conclude(run, plan, await _drive(run, plan)), run.reply, plan)
         except Exception:
             logger.exception("A run's end could not be told", extra={"run_id": str(run.reply.run_id)})
             end = _bare_failure(run)

@@ -41,7 +41,7 @@ class RunFiles(RequestFiles):
 
     async def part(self, file_id: str, *, detail: str = "auto") -> Part | None:
         if file_id not in self._known and (row := await self._row(file_id)) is not None:
-            self._remember(row)
+            self.remember(row)
         return await super().part(file_id, detail=detail)
 
     async def read(self, file: Mapping[str, Any], *, limit: int) -> bytes:
@@ -68,12 +68,13 @@ class RunFiles(RequestFiles):
         cleaned = _NOT_IN_NAMES.sub("_", name).strip() or "file"
         file = UploadedFile(taken, name=cleaned, content_type=mime_type or "application/octet-stream", size=len(data))
         row = await files.keep(files.plan(owner=self._owner, file=file), file)
-        self._remember(row)
+        self.remember(row)
         return given_files.mapping(GivenFile(str(row.pk), FileInput(kind_of(row.extension), "tool_file"), row))
 
     async def _row(self, file_id: str) -> UploadFile | None:
         return (await db.run(files.own, self._owner, [file_id])).get(file_id)
 
-    def _remember(self, row: UploadFile) -> None:
+    def remember(self, row: UploadFile) -> None:
+        """The run may read it, whoever uploaded it."""
         kind = kind_of(row.extension)
         self._known[str(row.pk)] = RequestFile(type=kind, mime_type=row.mime_type, name=row.name, key=row.key)

@@ -41,7 +41,7 @@ class Wire(Protocol):
 # What visitors of a page are told of a citation.
 CITATION = (
     "position", "dataset_id", "dataset_name", "document_id", "document_name", "data_source_type", "segment_id", "score",
-    "content", "page", "title",
+    "content", "page", "title", "start", "end", "boxes",
 )  # fmt: skip
 
 
