@@ -19,7 +19,7 @@ _SPACES: Final = re.compile("[\t\r \u00a0\u1680\u180e\u2000-\u200a\u202f\u205f\u
 _EMAIL: Final = re.compile(r"(?<![\w.+-])[\w.+-]{1,64}@[\w-]{1,63}\.[\w.-]{1,190}")
 _URL: Final = re.compile(r"""https?://[^\s<>"'）」】)\]]+""")
 # A link of Markdown stays what it is: its address is no text.
-_LINK: Final = re.compile(r"(!?\[[^\]\n]{0,500}\]\()https?://[^\s)]{1,2000}\)")
+_LINK: Final = re.compile(r"(!?\[[^\[\]\n]{0,500}\]\()https?://[^\s)]{1,2000}\)")
 _WORD: Final = re.compile(r"(?<![\w'-])[A-Za-z]{1,10}(?![\w'-])[ \t]?")
 
 Replacement = str | Callable[[re.Match[str]], str]
