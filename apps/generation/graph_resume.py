@@ -207,7 +207,8 @@ def _begin(run_id: UUID, *, next_id: int, after_crash: bool) -> bool:
     ledger = Ledger(run.process_id, plan.graph, newest=run.last_event_id, open_nodes=_open_nodes(run_id))
     reply = reply_of_row(run)
     live_run = LiveRun(reply, plan.state, run.process_id, run.reserved_event_id, next_event_id=next_id, ledger=ledger)
-    loop.call(pump.start, live_run, plan, [_withdrawal(plan, plan.graph)] if after_crash else [])
+    first = [_withdrawal(plan, plan.graph)] if after_crash or (plan.graph.speaks and _asked_inside(run_id)) else []
+    loop.call(pump.start, live_run, plan, first)
     logger.info("A run goes on", extra={"run_id": str(run_id), "after_crash": after_crash})
     return True
 
@@ -215,6 +216,11 @@ def _begin(run_id: UUID, *, next_id: int, after_crash: bool) -> bool:
 def _withdrawal(plan: Plan, graph: GraphFacts) -> RunEvent:
     """What readers saw beyond the nodes that are kept is taken back; a graph that never speaks has nothing to take back."""
     return TextReplaced(plan.state.answer, reason="resumed") if graph.speaks else TextWhole()
+
+
+def _asked_inside(run_id: UUID) -> bool:
+    """Whether rounds of containers waited for people: those that are over say their text again."""
+    return NodeExecution.objects.filter(run_id=run_id, finished_event_id=None).exclude(container_id="").exists()
 
 
 def _open_nodes(run_id: UUID) -> int:

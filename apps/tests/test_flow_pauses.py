@@ -29,7 +29,7 @@ from difyproj.tiers.streaming import frame
 from workflows.models import HumanInputForm, NodeExecution, WorkflowRun
 from workflows.services import forms
 
-from .flows import answer, ask, edge, end, end_user, llm, make_flow, names, node, start
+from .flows import Asked, answer, ask, edge, end, end_user, llm, make_flow, names, node, start
 from .restart import lose_logs
 from .test_flow_crashes import die, until_over
 from .test_flow_transcripts import FOLDER, note_rows, ordered
@@ -310,3 +310,36 @@ async def test_an_answer_whose_process_died_with_it_is_found_again(house: Served
     assert await sync_to_async(graph_resume.sweep_all)() == 1
     assert (await until_over(asked.run_id)).status == "succeeded"
     assert await sync_to_async(graph_resume.sweep_all)() == 0
+
+
+async def test_people_are_asked_in_each_round_of_a_loop_and_the_talk_gets_its_name_after_the_last(house: Served) -> None:
+    inner = [node("first", "loop-start"), asking(), answer("{{#form.why#}}. ", "say")]
+    nodes = [start(), node("again", "loop", loop_count=2), *({**one, "parentId": "again"} for one in inner), answer("Done.")]
+    graph = {
+        "nodes": nodes,
+        "edges": [edge("start", "again"), edge("again", "answer"), edge("first", "form"), edge("form", "say", "yes")],
+    }
+    app = await sync_to_async(make_flow)(house.cast.alice, graph, "advanced-chat")
+    principal = await sync_to_async(end_user)(app)
+    house.upstream.script = Script(tokens=["A name"])
+    run_id = await sync_to_async(generation.generate)(principal, app, generation.GenerateRequest(query="Go"))
+    asked, text = Asked(principal, run_id), ""
+    heard = await asked.records()
+    for why in ("one", "two"):
+        assert names(heard)[-2:] == ["human_input_required", "workflow_paused"]
+        await submit(token_of(heard), why=why)
+        more = asyncio.create_task(asked.records(after=heard[-1][0]))
+        heard += await asyncio.wait_for(more, 5)
+    for _, record in heard:
+        if record["event"] in ("message", "message_replace"):
+            text = record["answer"] if record["event"] == "message_replace" else text + record["answer"]
+    message = await Message.objects.select_related("conversation").aget(run_id=run_id)
+    assert text == message.answer == "one. two. Done."
+    assert [names(heard).count(one) for one in ("loop_started", "loop_next", "loop_completed")] == [1, 1, 1]
+    rounds = NodeExecution.objects.filter(run_id=run_id, node_id="form").order_by("round")
+    assert [(one.round, one.status, (one.outputs or {})["why"]) async for one in rounds] == [
+        (0, "succeeded", "one"), (1, "succeeded", "two")
+    ]  # fmt: skip
+    async with asyncio.timeout(5):
+        while not (await Message.objects.select_related("conversation").aget(run_id=run_id)).conversation.name:
+            await asyncio.sleep(0.02)

@@ -223,12 +223,14 @@ class HumanInputFilled(RunEvent, frozen=True):
     action_id: str
     action_text: str
     submitted: dict[str, Any] = {}
+    execution_id: str = ""
 
 
 class HumanInputExpired(RunEvent, frozen=True):
     node_id: str
     title: str
     expiration_time: int
+    execution_id: str = ""
 
 
 class RunPaused(RunEvent, frozen=True):

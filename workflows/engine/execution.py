@@ -94,8 +94,6 @@ class Execution:
         """Raises InvalidParam for an end that the engine does not take."""
         limits = self.context.limits
         if isinstance(end, Waiting):
-            if self.place is not None:
-                raise InvalidParam(f"A node inside {self._container()} cannot wait for a person.")
             return
         if is_larger(end.outputs, limits.output_size):
             raise InvalidParam(f"The outputs are larger than {limits.output_size} characters.")
@@ -104,9 +102,6 @@ class Execution:
             if is_larger(value, limits.variable_size):
                 raise InvalidParam(f"The variable {scope}.{name} is larger than {limits.variable_size} characters.")
         self.assigned = assigned
-
-    def _container(self) -> str:
-        return f"the {self.place.kind} {self.place.container_id!r}" if self.place is not None else "the graph"
 
     def started(self) -> NodeStarted:
         return NodeStarted(

@@ -18,7 +18,7 @@ from .fan import Fan
 from .frontier import Frontier
 from .graph import BoundGraph
 from .limits import Deadline, LimitExceeded, Limits
-from .node import Done, HistoryTurn, NodeContext, NodeText, RoundFinished, Waiting
+from .node import Done, Form, HistoryTurn, NodeContext, NodeText, RoundFinished, Waiting
 from .past import Past
 from .policies import NONE
 from .pool import VariablePool
@@ -44,9 +44,9 @@ class Surroundings:
 
 
 class Level:
-    """``events`` walks. Then ``error`` (of ``failed_node``) tells why it ended early, ``waiting`` which executions wait for
-    people, ``broke`` that the loop around it is to end. ``outputs`` are those of nodes that answer or end; ``replied`` says
-    that some answered."""
+    """``events`` walks. Then ``error`` (of ``failed_node``) tells why it ended early, ``asked`` which executions ask people
+    what, ``waits`` whether the rest needs an answer, ``broke`` that the loop around it is to end. ``outputs`` are those of
+    nodes that answer or end; ``replied`` says that some answered."""
 
     def __init__(self, around: Surroundings, bound: BoundGraph, pool: VariablePool, place: Place | None = None) -> None:
         self._around, self._bound, self._pool, self._place = around, bound, pool, place
@@ -54,10 +54,10 @@ class Level:
         self._answers = AnswerStream(bound, pool, self._frontier)
         self._running: dict[str, Execution] = {}
         self.outputs: dict[str, Any] = {}
-        self.waiting: list[tuple[Execution, Waiting]] = []
+        self.asked: list[tuple[Execution, Form]] = []
         self.error: DomainError | None = None
         self.failed_node = ""
-        self.broke = self.replied = False
+        self.broke = self.replied = self.waits = False
         self.steps = self.tokens = 0
 
     @property
@@ -81,8 +81,9 @@ class Level:
             for each in event.assigned:
                 self._pool.set(each.scope, each.name, each.value)
             self._settle(name, Done(event.outputs or {}, usage=event.usage, handle=event.handle))
-        for form in past.waiting if self._place is None else ():
-            self._frontier.ready.pop(form.node_id, None)
+        for name in [name for name in self._frontier.ready if past.waits(name, self._place)]:
+            self._frontier.ready.pop(name)
+            self.waits = True
         return self._answers.restore(told)
 
     def _recall_text(self, event: NodeFinished, told: dict[str, str]) -> None:
@@ -152,7 +153,7 @@ class Level:
             execution_id=begun_id or str(new_id()),
             title=spec.title or spec.type,
             children=Rounds(around, bound.inside[node_id], spec, self._place) if node_id in bound.inside else None,
-            resumption=around.past.answers.get(node_id) if self._place is None else None,
+            resumption=around.past.answer(node_id, self._place),
             has_policy=policy is not NONE,
             limits=around.limits,
         )
@@ -201,7 +202,8 @@ class Level:
             return self._fail(execution, output.error)
         if isinstance(output, Waiting):
             del self._running[name]
-            self.waiting.append((execution, output))
+            self.waits = True
+            self.asked += output.inside if output.form is None else [(execution, output.form)]
             return ()
         if isinstance(output, _SAID):
             self.replied = True
@@ -274,7 +276,8 @@ class Rounds:
         async with aclosing(level.events()) as events:
             async for event in events:
                 yield event
-        yield RoundFinished(level.error, level.broke, level.steps, level.tokens)
+        waiting = Waiting(inside=level.asked) if level.waits and level.error is None else None
+        yield RoundFinished(level.error, level.broke, level.steps, level.tokens, waiting)
 
     def _at(self, index: int) -> Place:
         return Place(self._container.id, self._container.type, index, self.place)

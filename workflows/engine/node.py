@@ -69,10 +69,12 @@ class FormAnswer(msgspec.Struct, frozen=True):
 class Waiting:
     """The node waits for a person: the run goes on elsewhere and then pauses. Instead of Done, and nothing comes after it.
 
-    When the run is resumed the node runs once more, with the answer in ``ctx.resumption``.
+    When the run is resumed the node runs once more, with the answer in ``ctx.resumption``. A container has no form of its own:
+    it waits with the nodes ``inside`` it, as ``RoundFinished.waiting`` tells of them.
     """
 
-    form: Form
+    form: Form | None = None
+    inside: Sequence[Any] = ()
 
 
 # A container also passes on the events of the nodes inside it.
@@ -109,12 +111,14 @@ class NodeContext(Generic[Data]):
 
 
 class RoundFinished(RunEvent, frozen=True):
-    """Between the engine and a container, never shown: how a round ended. ``broke`` says that a loop-end was reached."""
+    """Between the engine and a container, never shown: how a round ended. ``broke`` says that a loop-end was reached,
+    ``waiting`` that it has not ended, because people are asked in it."""
 
     error: DomainError | None = None
     broke: bool = False
     steps: int = 0
     total_tokens: int = 0
+    waiting: Waiting | None = None
 
 
 class Children(Protocol):

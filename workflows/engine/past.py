@@ -29,8 +29,8 @@ _ENDED = frozenset({"succeeded", "exception", "failed"})
 @dataclass(slots=True)
 class Past:
     """``finished`` holds the ends of nodes, in order; ``begun`` the execution ids of those that have no end; ``answers`` what
-    people answered, by node; ``waiting`` the forms that still wait; ``announced`` the other boundary events that were shown.
-    ``places`` are those in which something was begun.
+    people answered, by execution (or, of the graph's own nodes, by node); ``waiting`` the forms that still wait;
+    ``announced`` the other boundary events that were shown. ``places`` are those in which something was begun.
     """
 
     finished: Sequence[NodeFinished] = ()
@@ -40,6 +40,7 @@ class Past:
     announced: Collection[RunEvent] = ()
     places: set[Place | None] = field(default_factory=set)
     _at: dict[Place | None, list[NodeFinished]] = field(default_factory=dict)
+    _waiting: set[Key] = field(default_factory=set)
     _told: set[tuple[object, ...] | None] = field(default_factory=set)
 
     def __post_init__(self) -> None:
@@ -47,6 +48,8 @@ class Past:
             return
         self.finished = [event for event in self.finished if event.status in _ENDED]
         done = {(event.node_id, event.place) for event in self.finished}
+        asked = {form.execution_id: (form.node_id, None) for form in self.waiting}
+        self._waiting = {*(asked | {name: key for key, name in self.begun.items() if name in asked}).values()}
         self.begun = {key: name for key, name in self.begun.items() if key not in done}
         for event in self.finished:
             self._at.setdefault(event.place, []).append(event)
@@ -56,6 +59,15 @@ class Past:
     def at(self, place: Place | None) -> Sequence[NodeFinished]:
         """The ends of nodes in this place, in order."""
         return self._at.get(place, ())
+
+    def waits(self, node_id: str, place: Place | None) -> bool:
+        """Whether nobody has answered yet what the node asked."""
+        return (node_id, place) in self._waiting
+
+    def answer(self, node_id: str, place: Place | None) -> FormAnswer | None:
+        """What the node's execution was answered."""
+        found = self.answers.get(self.begun.get((node_id, place), ""))
+        return found if found is not None or place is not None else self.answers.get(node_id)
 
     def inside(self, container_id: str, place: Place | None) -> list[NodeFinished]:
         """The ends of nodes in the container that runs at ``place``, at any depth, by round and then in order."""
@@ -94,5 +106,5 @@ def _identity(event: RunEvent) -> tuple[object, ...] | None:
     if isinstance(event, ContainerStarted | ContainerFinished):
         return type(event), event.node_id, event.place
     if isinstance(event, HumanInputFilled | HumanInputExpired | HumanInputRequired):
-        return type(event), event.node_id
+        return type(event), event.node_id, event.execution_id
     return None

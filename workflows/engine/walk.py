@@ -49,7 +49,7 @@ def run(
     A run goes on where an earlier process left it when that one's ``finished`` nodes are given, in the order of their ends:
     they are neither run nor announced again, and ``state`` holds their text, steps and cost when this function returns.
     ``begun`` nodes without an end run again under their execution ids; ``announced`` are the other boundary events that were
-    shown, they are not given again. ``answers`` are what people answered, by node; ``waiting`` the forms that nobody has
+    shown, they are not given again. ``answers`` are what people answered, by execution; ``waiting`` the forms that nobody has
     answered yet. ``reason`` is that of the RunStarted; empty, there is none.
 
     Raises GraphError when the graph does not fit its node types.
@@ -126,7 +126,7 @@ class _Walk:
         state, level, models = self._state, self._level, self._models
         if level.error is not None:
             return [await state.failed(models, level.error, node_id=level.failed_node)]
-        if level.waiting or self._around.past.waiting:
+        if level.waits:
             return await self._paused()
         status = "partial-succeeded" if state.exceptions else "succeeded"
         text = level.text
@@ -140,9 +140,9 @@ class _Walk:
                 execution_id=execution.context.execution_id,
                 node_id=execution.spec.id,
                 title=execution.context.title,
-                form=msgspec.to_builtins(end.form),
+                form=msgspec.to_builtins(form),
             )
-            for execution, end in self._level.waiting
+            for execution, form in self._level.asked
         ]
         reasons = [*past.waiting, *asked]
         paused = RunPaused(

@@ -64,13 +64,15 @@ class HumanInputNode(Node[HumanInputData]):
         if answer is None:
             yield Waiting(_form(ctx.data, ctx.pool))
         elif answer.expired_at:
-            yield HumanInputExpired(ctx.node_id, ctx.title, answer.expired_at)
+            yield HumanInputExpired(ctx.node_id, ctx.title, answer.expired_at, ctx.execution_id)
             yield Done(outputs=_told(answer, ""), handle=TIMEOUT)
         else:
             titles = {action.id: action.title for action in ctx.data.user_actions or ()}
             title = titles.get(answer.action_id) or answer.action_id
             fields = dict(answer.values)
-            yield HumanInputFilled(ctx.node_id, ctx.title, answer.rendered_content, answer.action_id, title, fields)
+            yield HumanInputFilled(
+                ctx.node_id, ctx.title, answer.rendered_content, answer.action_id, title, fields, ctx.execution_id
+            )
             yield Done(outputs={**fields, **_told(answer, title)}, handle=answer.action_id or SOURCE)
 
 

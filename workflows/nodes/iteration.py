@@ -14,7 +14,7 @@ from workflows.engine.containers import Container
 from workflows.engine.events import Events, NodeStarted, RunEvent, TextChunk
 from workflows.engine.fan import Fan
 from workflows.engine.limits import LimitExceeded
-from workflows.engine.node import Done, Node, NodeContext, NodeStream, RoundFinished
+from workflows.engine.node import Done, Node, NodeContext, NodeStream, RoundFinished, Waiting
 from workflows.engine.pool import MISSING, VariablePool
 from workflows.engine.values import is_list
 
@@ -52,6 +52,9 @@ class IterationNode(Node[IterationData]):
         if rounds.error is not None:
             yield told.finished("failed", {"output": rounds.results()}, error=rounds.error.message)
             raise rounds.error
+        if rounds.waits:
+            yield Waiting(inside=rounds.asked)
+            return
         outputs = {"output": rounds.results()}
         yield told.finished("succeeded", outputs)
         yield Done(outputs, inputs=told.inputs, metadata=told.metadata)
@@ -83,6 +86,13 @@ class _Rounds:
         self._held: dict[int, list[RunEvent]] = {}
         self._ended: set[int] = set()
         self._speaks = 0
+        self._waiting: set[int] = set()
+        self.asked: list[Any] = []
+
+    @property
+    def waits(self) -> bool:
+        """Whether people are asked in some round."""
+        return bool(self._waiting)
 
     def results(self) -> list[Any]:
         """What the rounds gave, by index."""
@@ -99,8 +109,8 @@ class _Rounds:
         fan: Fan[int, RunEvent] = Fan(NodeStarted)
         begun = 0
         try:
-            while len(self._ended) < begun or (begun < len(self._items) and self.error is None):
-                while self.error is None and begun < len(self._items) and begun - len(self._ended) < width:
+            while len(self._ended) < begun or (begun < len(self._items) and self._goes_on(width)):
+                while self._goes_on(width) and begun < len(self._items) and begun - len(self._ended) < width:
                     yield self.container.next(begun, self._results.get(begun - 1))
                     fan.add(begun, self._open(begun))
                     begun += 1
@@ -109,6 +119,10 @@ class _Rounds:
                     yield told
         finally:
             await fan.close()
+
+    def _goes_on(self, width: int) -> bool:
+        """Rounds that come one after the other wait for each other's people, too."""
+        return self.error is None and not (self.waits and width == 1)
 
     def _open(self, index: int) -> Events:
         pool = self._pools[index] = self._ctx.pool.copied(_SHARED)
@@ -125,9 +139,13 @@ class _Rounds:
         return [event]
 
     def _end(self, index: int, end: RoundFinished) -> list[RunEvent]:
-        self.container.add(index, end)
         self._ended.add(index)
         pool = self._pools.pop(index)
+        if end.waiting is not None:
+            self._waiting.add(index)
+            self.asked += end.waiting.inside
+            return []
+        self.container.add(index, end)
         if end.error is None:
             self._results[index] = pool.get(self._ctx.data.output_selector or ())
         elif self._mode == TERMINATED or isinstance(end.error, LimitExceeded):
@@ -135,7 +153,7 @@ class _Rounds:
         elif self._mode == REMOVE:
             self._dropped.add(index)
         said: list[RunEvent] = []
-        while self._speaks in self._ended:
+        while self._speaks in self._ended - self._waiting:
             self._speaks += 1
             said += self._held.pop(self._speaks, ())
         return said

@@ -13,7 +13,7 @@ from workflows.engine.containers import Container
 from workflows.engine.events import Events
 from workflows.engine.kinds import NUMBERS, TEXTS, fits, is_array, zero_of
 from workflows.engine.limits import LimitExceeded
-from workflows.engine.node import Done, Node, NodeContext, NodeStream, RoundFinished
+from workflows.engine.node import Done, Node, NodeContext, NodeStream, RoundFinished, Waiting
 from workflows.engine.pool import MISSING
 from workflows.engine.values import is_list
 
@@ -53,6 +53,9 @@ class LoopNode(Node[LoopData]):
         if rounds.error is not None:
             yield told.finished("failed", outputs, metadata, rounds.error.message)
             raise rounds.error
+        if rounds.waiting is not None:
+            yield rounds.waiting
+            return
         yield told.finished("succeeded", outputs, metadata)
         yield Done(outputs, inputs=told.inputs, metadata={**told.metadata, **metadata})
 
@@ -97,6 +100,7 @@ class _Rounds:
         self.labels = [variable.label for variable in ctx.data.loop_variables or []]
         self.container = Container(ctx, "loop", {"loop_count": ctx.data.loop_count, **self._values()})
         self.error: DomainError | None = None
+        self.waiting: Waiting | None = None
         self._broke = False
         self._count = 0
         self._variables: dict[str, Any] = {}
@@ -111,7 +115,7 @@ class _Rounds:
     async def events(self) -> Events:
         self._broke = not self._children.was_begun(0) and self._holds_already()
         for index in range(self._ctx.data.loop_count):
-            if self._broke or self.error is not None:
+            if self._broke or self.error is not None or self.waiting is not None:
                 return
             if index >= self._ctx.limits.rounds:
                 self.error = LimitExceeded(f"A loop went round more than {self._ctx.limits.rounds} times.")
@@ -128,6 +132,9 @@ class _Rounds:
                         yield event
 
     def _end(self, index: int, end: RoundFinished) -> None:
+        if end.waiting is not None:
+            self.waiting = end.waiting
+            return
         self.container.add(index, end)
         self._variables[str(index)] = self._values()
         self.error = end.error

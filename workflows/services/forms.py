@@ -134,9 +134,9 @@ def token_of(row: HumanInputForm) -> str:
 
 
 def answers_of(run_id: UUID) -> dict[str, FormAnswer]:
-    """What came back to the nodes of a run that is to go on, by the node's id; the newest, where one asked several times."""
-    rows = HumanInputForm.objects.filter(run_id=run_id).exclude(status=FormStatus.WAITING).order_by("created_at", "id")
-    return {row.node_id: answer_of(row) for row in rows}
+    """What came back to the nodes of a run that is to go on, by the execution that asked."""
+    rows = HumanInputForm.objects.filter(run_id=run_id).exclude(status=FormStatus.WAITING)
+    return {str(row.execution_id): answer_of(row) for row in rows}
 
 
 def answer_of(row: HumanInputForm) -> FormAnswer:

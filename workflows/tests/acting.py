@@ -97,7 +97,8 @@ class AskNode(Node[AskData]):
         if answer is None:
             yield Waiting(Form(ctx.data.question, actions=[{"id": "yes"}, {"id": "no"}]))
             return
-        yield HumanInputFilled(ctx.node_id, ctx.title, ctx.data.question, answer.action_id, answer.action_id)
+        action, question = answer.action_id, ctx.data.question
+        yield HumanInputFilled(ctx.node_id, ctx.title, question, action, action, execution_id=ctx.execution_id)
         yield Done({**answer.values}, handle=answer.action_id)
 
 

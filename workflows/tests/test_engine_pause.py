@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from contextlib import aclosing
 from typing import Any
@@ -10,6 +11,9 @@ import pytest
 
 from difyproj.testing.fakes import scripted, visible
 from workflows.engine.events import (
+    ContainerFinished,
+    ContainerNext,
+    ContainerStarted,
     HumanInputFilled,
     HumanInputRequired,
     NodeFinished,
@@ -31,7 +35,7 @@ from workflows.engine.walk import run
 from . import acting
 from .acting import RAN
 from .graphs import TYPES, graph, short
-from .graphs_inside import iteration
+from .graphs_inside import exported, iteration, loop
 from .test_engine_resume import Known
 
 ANSWER = ("answer", "answer", {"answer": "{{#first.text#}}|{{#then.text#}}|{{#ask.name#}}"})
@@ -129,9 +133,97 @@ async def test_a_failure_elsewhere_ends_the_run_and_asks_nobody() -> None:
     assert isinstance(events[-1], RunFailed) and not any(isinstance(event, HumanInputRequired) for event in events)
 
 
-async def test_a_node_inside_a_container_cannot_wait() -> None:
-    last = (await events_of(iteration(("ask", "ask", {}))))[-1]
-    assert isinstance(last, RunFailed) and "cannot wait for a person" in last.message and "'each'" in last.message
+SAY = ("say", "answer", {"answer": "{{#ask.text#}}. "})
+
+
+def replies(events: Sequence[RunEvent], action: str, *values: str) -> dict[str, FormAnswer]:
+    """What people answer to the forms of a pause, in their order; fewer values leave the last ones waiting."""
+    paused = events[-1]
+    assert isinstance(paused, RunPaused)
+    return {form.execution_id: FormAnswer(action, {"text": value}) for form, value in zip(paused.reasons, values, strict=False)}
+
+
+async def rounds(tree: Graph, *turns: Sequence[str], items: Sequence[Any]) -> tuple[list[int], list[RunEvent]]:
+    """Pause after pause, each answered by the next turn; how many forms were asked each time, and all that was told."""
+    told: list[RunEvent] = []
+    answers: dict[str, FormAnswer] = {}
+    counts: list[int] = []
+    more: dict[str, Any] = {}
+    for turn in [*turns, ()]:
+        pool = VariablePool({"inputs": {"items": list(items)}})
+        async with aclosing(run(tree, pool, scripted(), nodes=TYPES, **more)) as events:
+            told += [event async for event in events]
+        last = told[-1]
+        if not isinstance(last, RunPaused):
+            break
+        counts.append(len(last.reasons))
+        answers |= replies(told, "yes", *turn)
+        waiting = [form for form in last.reasons if form.execution_id not in answers]
+        known = Known.of([event for event in told if not isinstance(event, RunPaused)])
+        more = {
+            "finished": known.finished, "begun": known.begun, "announced": known.announced, "answers": answers,
+            "waiting": waiting, "reason": "resumption",
+        }  # fmt: skip
+    return counts, told
+
+
+def boundaries(told: Sequence[RunEvent]) -> Counter[tuple[Any, ...]]:
+    """Node, round and kind of what must be told once."""
+    return Counter(
+        (type(event), event.node_id, str(event.place), getattr(event, "index", 0))
+        for event in told
+        if isinstance(event, NodeStarted | NodeFinished | ContainerStarted | ContainerNext | ContainerFinished)
+    )
+
+
+@pytest.mark.parametrize(
+    ("data", "turns", "counts"),
+    [
+        ({}, [["a"], ["b"], ["c"]], [1, 1, 1]),
+        ({"is_parallel": True}, [["a", "b", "c"]], [3]),
+        ({"is_parallel": True}, [["a"], ["b", "c"]], [3, 2]),
+    ],
+)
+async def test_people_are_asked_in_the_rounds_of_an_iteration(
+    data: dict[str, Any], turns: list[list[str]], counts: list[int]
+) -> None:
+    tree = iteration(("ask", "ask", {}), SAY, output_selector=["ask", "text"], **data)
+    asked, told = await rounds(tree, *turns, items=[1, 2, 3])
+    assert asked == counts
+    ends = [event for event in told if isinstance(event, NodeFinished) and event.node_id == "each"]
+    assert [event.outputs for event in ends] == [{"output": ["a", "b", "c"]}]
+    assert set(boundaries(told).values()) == {1}
+    filled = [event.execution_id for event in told if isinstance(event, HumanInputFilled)]
+    assert len(filled) == len(set(filled)) == 3
+    last = told[-1]
+    assert isinstance(last, RunFinished) and last.answer == "a. b. c. "
+
+
+async def test_people_are_asked_in_the_rounds_of_a_loop_and_in_a_container_within() -> None:
+    asking: tuple[str, str, dict[str, Any]] = ("ask", "ask", {})
+    asked, told = await rounds(loop(asking, SAY, loop_count=2), ["a"], ["b"], items=[])
+    last = told[-1]
+    assert asked == [1, 1] and isinstance(last, RunFinished) and last.answer == "a. b. "
+    assert set(boundaries(told).values()) == {1}
+    tree = exported(
+        [
+            ("start", "start", {}),
+            ("outer", "loop", {"loop_count": 2}),
+            ("first", "loop-start", {}),
+            ("each", "iteration", {"iterator_selector": ["start", "items"], "output_selector": ["ask", "text"]}),
+            ("within", "iteration-start", {}),
+            asking,
+            ("end", "end", {"outputs": [{"variable": "all", "value_selector": ["each", "output"]}]}),
+        ],
+        ["start -> outer", "outer -> end", "first -> each", "within -> ask"],
+        outer=["first", "each"],
+        each=["within", "ask"],
+    )
+    asked, told = await rounds(tree, ["a"], ["b"], ["c"], ["d"], items=[1, 2])
+    assert asked == [1, 1, 1, 1] and isinstance(told[-1], RunFinished)
+    lists = [event.outputs for event in told if isinstance(event, NodeFinished) and event.node_id == "each"]
+    assert lists == [{"output": ["a", "b"]}, {"output": ["c", "d"]}]
+    assert set(boundaries(told).values()) == {1}
 
 
 @pytest.mark.parametrize("words", [[], ["x"]])

@@ -76,7 +76,7 @@ def test_a_form_is_answered_once_and_refused_twice(cast: Cast) -> None:
     assert HumanInputForm.objects.get(pk=row.pk).action_id == "yes"
     assert forms.token_of(kept) == ""
     answer = FormAnswer(action_id="yes", values=GOOD, rendered_content="Hello Ann, red?")
-    assert forms.answers_of(row.run_id) == {"ask": answer}
+    assert forms.answers_of(row.run_id) == {str(row.execution_id): answer}
 
 
 def test_of_many_at_once_one_is_taken(alice: Person) -> None:
@@ -160,7 +160,7 @@ def test_a_form_whose_time_is_over_expires_once(alice: Person) -> None:
     assert set(HumanInputForm.objects.waiting()) == {later}
     with pytest.raises(HumanInputFormExpired):
         forms.get(token)
-    assert forms.answers_of(row.run_id)["ask"].expired_at > 0
+    assert forms.answers_of(row.run_id)[str(row.execution_id)].expired_at > 0
 
 
 def test_nobody_is_asked_for_a_run_that_ended(alice: Person) -> None:
