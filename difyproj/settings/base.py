@@ -242,6 +242,14 @@ WEBHOOK_REQUEST_BODY_MAX_SIZE = env.integer("WEBHOOK_REQUEST_BODY_MAX_SIZE", 10 
 WEBHOOK_SIGNATURE_SECONDS = env.integer("WEBHOOK_SIGNATURE_SECONDS", 300, minimum=1, maximum=1800)
 EVENT_LOG_RETENTION_SECONDS = env.seconds("EVENT_LOG_RETENTION_SECONDS", 60.0)
 
+# What one document of a dataset may take to be read; the names are those of difyproj.infra.documents.Limits.
+DOCUMENT_LIMITS = {
+    "text": env.integer("DOCUMENT_TEXT_MB", 2048, minimum=1) * 1024 * 1024,
+    "pages": env.integer("DOCUMENT_PAGES", 10_000, minimum=1),
+    "seconds": env.seconds("DOCUMENT_SECONDS", 300.0, minimum=1.0),
+    "memory": env.integer("DOCUMENT_MEMORY_MB", 1024, minimum=256) * 1024 * 1024,
+}
+
 UPLOAD_FILE_SIZE_LIMIT = env.integer("UPLOAD_FILE_SIZE_LIMIT", 15, minimum=1)
 UPLOAD_IMAGE_FILE_SIZE_LIMIT = env.integer("UPLOAD_IMAGE_FILE_SIZE_LIMIT", 10, minimum=1)
 UPLOAD_AUDIO_FILE_SIZE_LIMIT = env.integer("UPLOAD_AUDIO_FILE_SIZE_LIMIT", 50, minimum=1)
