@@ -44,7 +44,7 @@ class RowStore(Store):
             replaced = self._delete(state, "node_id", last)
             self._insert(state, list(last.values()))
             _changed(state, state.size + len(last) - replaced, was_removal=bool(replaced))
-            self.put_vectors(index, state, [entry for entry in last.values() if entry.vector is not None])
+            self.put_vectors(index, state, list(last.values()))
 
     def remove(self, index: Index, *, nodes: Collection[UUID] = (), documents: Collection[UUID] = ()) -> None:
         if state_of(index) is None:
@@ -62,7 +62,7 @@ class RowStore(Store):
             if state is not None:
                 entries = IndexEntry.objects.filter(index=state)
                 entries._raw_delete(entries.db)  # nothing that Django knows of points at them
-                state.delete()
+                StoredIndex.objects.filter(pk=state.pk).delete()
             self.drop_vectors(index, state)
 
     def count(self, index: Index) -> int:
@@ -95,7 +95,7 @@ class RowStore(Store):
 
     @abstractmethod
     def put_vectors(self, index: Index, state: StoredIndex, entries: Sequence[Entry]) -> None:
-        """In the transaction that wrote the entries' rows."""
+        """In the transaction that wrote the entries' rows; some may have no vector, and may have had one."""
 
     @abstractmethod
     def remove_vectors(
@@ -137,11 +137,11 @@ def state_of(index: Index) -> StoredIndex | None:
     return _of(index).first()
 
 
-def entries_with(name: str, scores: Mapping[Any, float]) -> list[Found]:
+def entries_with(name: str, scores: Mapping[Any, float], **where: Any) -> list[Found]:
     """The entries whose ``name`` is among the keys of ``scores``; those that are gone are left out."""
     found: list[Found] = []
     for some in batches(scores, AT_ONCE):
-        rows = IndexEntry.objects.filter(**{f"{name}__in": some})
+        rows = IndexEntry.objects.filter(**{f"{name}__in": some}, **where)
         for key, node, segment, document in rows.values_list(name, "node_id", "segment_id", "document_id").order_by():
             found.append(Found(node, segment, document, min(max(scores[key], 0.0), 1.0)))
     return found

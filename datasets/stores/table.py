@@ -6,10 +6,13 @@ from functools import cache
 from typing import Final
 
 from django.conf import settings
+from django.db import connection
 
 from datasets.rag.stores import Store
 from difyproj.kernel.errors import ServiceUnavailable
 from difyproj.kernel.registry import Registry, UnknownEntry
+
+from . import vector_table
 
 AUTO: Final = "auto"
 
@@ -18,6 +21,8 @@ STORES: Final[Registry[type[Store]]] = Registry(
     {
         "embedded": "datasets.stores.embedded:EmbeddedStore",
         "memory": "datasets.stores.memory:MemoryStore",
+        "pgvector": "datasets.stores.pgvector:PgvectorStore",
+        "qdrant": "datasets.stores.qdrant:QdrantStore",
     },
 )
 
@@ -31,9 +36,13 @@ def store_named(name: str) -> Store:
 
 
 def default_name() -> str:
-    """What ``KNOWLEDGE_STORE`` says; ``auto`` is embedded. A dataset keeps the one it began with."""
+    """What ``KNOWLEDGE_STORE`` says; ``auto`` is pgvector where the database has it. A dataset keeps the one it began with."""
     chosen: str = settings.KNOWLEDGE_STORE
-    return "embedded" if chosen == AUTO else chosen
+    if chosen != AUTO:
+        return chosen
+    if connection.vendor != "postgresql":
+        return "embedded"
+    return "pgvector" if vector_table.is_possible() else "embedded"
 
 
 @cache

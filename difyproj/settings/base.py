@@ -216,8 +216,8 @@ KNOWLEDGE_RATES = {
     "enterprise": env.text("KNOWLEDGE_RATE_ENTERPRISE", ""),
 }
 
-# Where new datasets keep their indexes (datasets.stores).
-KNOWLEDGE_STORE = env.choice("KNOWLEDGE_STORE", "auto", ("auto", "embedded"))
+# Where new datasets keep their indexes (datasets.stores); auto: pgvector where the database has it, else embedded.
+KNOWLEDGE_STORE = env.choice("KNOWLEDGE_STORE", "auto", ("auto", "embedded", "pgvector"))
 KNOWLEDGE_CACHE_MB = env.integer("KNOWLEDGE_CACHE_MB", 512, minimum=16)
 
 APP_DEFAULT_ACTIVE_REQUESTS = env.integer("APP_DEFAULT_ACTIVE_REQUESTS", 0)
