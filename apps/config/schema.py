@@ -21,6 +21,7 @@ from .sections import (
     Section,
     TextToSpeech,
     Toggle,
+    dataset_ids,
 )
 
 DEEPEST: Final = 64
@@ -53,6 +54,11 @@ class AppConfig(Section):
     dataset_query_variable: str = ""
     agent_mode: AgentMode = AgentMode()
     external_data_tools: tuple[dict[str, Any], ...] = ()
+
+    @property
+    def dataset_ids(self) -> list[str]:
+        """The datasets that the app asks; old files list them among the agent's tools."""
+        return list(dict.fromkeys((*dataset_ids(self.dataset_configs.datasets.datasets), *dataset_ids(self.agent_mode.tools))))
 
     @field_validator("user_input_form")
     @classmethod

@@ -126,20 +126,53 @@ class FileUpload(Toggle):
         return self.number_limits if self.enabled else self.image.number_limits
 
 
+def dataset_ids(rows: tuple[dict[str, Any], ...]) -> list[str]:
+    """Of rows ``{"dataset": {"enabled": bool, "id": str}}``; others name none."""
+    named = [row.get("dataset") for row in rows]
+    return [str(one["id"]) for one in named if isinstance(one, Mapping) and one.get("id") and one.get("enabled") is not False]
+
+
+def _filtering(value: Any) -> Any:
+    return value or "disabled"
+
+
+def _object(value: Any) -> Any:
+    return value if isinstance(value, Mapping) else None
+
+
+Object = Annotated[dict[str, Any] | None, BeforeValidator(_object)]
+
+
 class Datasets(Section):
     """Rows ``{"dataset": {"enabled": bool, "id": str}}``."""
 
     datasets: tuple[dict[str, Any], ...] = ()
 
 
+RETRIEVAL: Final = ("top_k", "score_threshold", "score_threshold_enabled", "reranking_enable", "reranking_mode",
+    "reranking_model", "weights")  # fmt: skip
+
+
 class DatasetConfigs(Section):
-    """How knowledge is retrieved."""
+    """How knowledge is retrieved. The shapes of rerank model, weights and conditions are those of the retrieval itself."""
 
     retrieval_model: str = "multiple"
     datasets: Datasets = Datasets()
     top_k: int | None = None
     score_threshold: float | None = None
     score_threshold_enabled: bool = False
+    reranking_enable: bool = False
+    reranking_mode: str | None = None
+    reranking_model: Object = None
+    weights: Object = None
+    metadata_filtering_mode: Annotated[Literal["disabled", "automatic", "manual"], BeforeValidator(_filtering)] = "disabled"
+    metadata_model_config: Object = None
+    metadata_filtering_conditions: Object = None
+
+    @property
+    def retrieval(self) -> dict[str, Any]:
+        """How several datasets are searched."""
+        return {name: value for name in RETRIEVAL if (value := getattr(self, name)) is not None}
 
 
 class AgentMode(Toggle):

@@ -18,6 +18,7 @@ from apps.models import App, AppStatus, Site
 from difyproj.kernel import ids
 from difyproj.kernel.errors import AppUnavailable, InvalidParam, NotFound
 from difyproj.kernel.principal import Principal
+from workflows.services import dataset_uses
 
 from . import app_defaults, app_list, graph_apps
 
@@ -52,6 +53,7 @@ def create(
         **settings,
     )
     looks = {field: getattr(app, field) for field in LOOKS}
+    dataset_uses.keep(app, app_config.parse(app.config).dataset_ids, by=created_by_id)
     Site.objects.create(app=app, title=name, description=app.description, **looks)
     return app
 
@@ -80,6 +82,8 @@ def update(app: App, **changes: Any) -> App:
     for name, value in changes.items():
         setattr(app, name, value)
     app.save(update_fields=[*changes, "updated_at"])
+    if "config" in changes and app.mode not in app_defaults.GRAPH_MODES:
+        dataset_uses.keep(app, app_config.parse(app.config).dataset_ids, by=changes.get("updated_by_id"))
     for derived in ("_parsed_config", "_parameters"):
         app.__dict__.pop(derived, None)
     return app

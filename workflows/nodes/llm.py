@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, Literal
 
@@ -56,9 +56,13 @@ class LlmData(msgspec.Struct, frozen=True):
 
 
 class PreparedLlmData(LlmData, frozen=True):
-    """For graphs built in code: the prompt's text is final, user text in it is never read as a template."""
+    """For graphs built in code: the prompt's text is final, user text in it is never read as a template.
+
+    ``with_context`` makes it where knowledge is searched first: of the text that ``context`` names.
+    """
 
     prompt: PreparedPrompt = PreparedPrompt()
+    with_context: Callable[[str], PreparedPrompt] | None = None
 
 
 class LlmNode(Node[LlmData]):
@@ -99,13 +103,19 @@ async def _request(ctx: NodeContext[LlmData]) -> ModelRequest:
     data = ctx.data
     parts = await model_call.seen(ctx, data.vision)
     if isinstance(data, PreparedLlmData):
-        prepared, parameters = data.prompt, data.model.completion_params
+        prepared, parameters = _with_context(ctx, data), data.model.completion_params
     else:
         prepared = await _prompt(ctx, parts)
         parameters = prompt_template.parameters(ctx.pool, data.model.completion_params)
     return await model_call.request(
         ctx, data.model, parameters, prepared.with_history, memory=data.memory, parts=parts, stop=data.stop
     )
+
+
+def _with_context(ctx: NodeContext[LlmData], data: PreparedLlmData) -> PreparedPrompt:
+    if data.with_context is None or data.context is None:
+        return data.prompt
+    return data.with_context(prompt_template.context_text(ctx.pool.get(data.context.variable_selector or ())))
 
 
 async def _prompt(ctx: NodeContext[LlmData], parts: list[Part]) -> PreparedPrompt:

@@ -15,7 +15,7 @@ from difyproj.kernel.errors import DraftWorkflowNotExist, DraftWorkflowNotSync, 
 from difyproj.model_runtime.base import ModelType
 from workflows.models import DRAFT, Workflow
 
-from . import environment, graphs
+from . import dataset_uses, environment, graphs
 from .definitions import CONVERSATION, checked
 
 
@@ -63,6 +63,7 @@ def save(
         raise DraftWorkflowNotSync
     row.updated_by_id, row.updated_at = by, clock.now()
     row.save()
+    dataset_uses.keep_graph(app, row, by=by)
     return row
 
 

@@ -16,7 +16,7 @@ from difyproj.kernel.errors import BadRequest, DraftWorkflowNotExist, InvalidPar
 from workflows.engine.graph import BoundGraph, GraphError
 from workflows.models import Workflow, WorkflowRun
 
-from . import drafts, environment, graphs, triggers
+from . import dataset_uses, drafts, environment, graphs, triggers
 
 LONGEST_NAME: Final = 255
 LONGEST_COMMENT: Final = 5_000
@@ -54,6 +54,7 @@ def publish(app: App, *, by: UUID | None, marked_name: str = "", marked_comment:
     environment.put(row, environment.opened(draft))
     row.save(force_insert=True)
     triggers.sync(app, row)
+    dataset_uses.keep_graph(app, row, by=by)
     return row
 
 

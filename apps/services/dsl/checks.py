@@ -13,6 +13,8 @@ from apps.dsl.findings import Finding
 from apps.dsl.needs import Kind, needs_of
 from apps.dsl.report import Surroundings, is_covered, report
 from apps.models import App
+from datasets.models import Dataset
+from difyproj.kernel import ids
 from difyproj.model_runtime import catalogue
 
 from .exports import document_of
@@ -32,8 +34,15 @@ def surroundings(tenant_id: UUID, document: Document) -> Surroundings:
     return Surroundings(
         providers=frozenset(known),
         models=frozenset((own, entry.model) for own in asked for entry in inventory.models(own)),
-        datasets=frozenset(),
+        datasets=_datasets(tenant_id, document),
     )
+
+
+def _datasets(tenant_id: UUID, document: Document) -> frozenset[str]:
+    """Those of the document that are the workspace's. What another instance wrote under its own key is nobody's here."""
+    named = {key: need.name for need in needs_of(document) if need.kind is Kind.DATASET and (key := ids.parse(need.name))}
+    found = Dataset.objects.for_tenant(tenant_id).filter(pk__in=named).values_list("pk", flat=True) if named else ()
+    return frozenset(named[key] for key in found)
 
 
 def leaked_dependencies(app: App) -> list[Any]:
