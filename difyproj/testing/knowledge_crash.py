@@ -62,6 +62,7 @@ class Service:
     url: str
     seen: Counter[str] = field(default_factory=Counter)
     seconds: float = ANSWER_SECONDS
+    dimensions: int = DIMENSIONS
     requests: int = 0
 
     async def answer(self, request: web.Request) -> web.Response:
@@ -70,12 +71,13 @@ class Service:
         texts = body["input"]
         self.seen.update(texts)
         await asyncio.sleep(self.seconds)
-        rows = [{"index": at, "embedding": _vector(text)} for at, text in enumerate(texts)]
+        rows = [{"index": at, "embedding": _vector(text, self.dimensions)} for at, text in enumerate(texts)]
         return web.json_response({"data": rows, "usage": {"prompt_tokens": len(texts), "total_tokens": len(texts)}})
 
 
-def _vector(text: str) -> list[float]:
-    return [byte / 255 + 0.01 for byte in hashlib.sha256(text.encode()).digest()[:DIMENSIONS]]
+def _vector(text: str, dimensions: int) -> list[float]:
+    digest = hashlib.shake_128(text.encode()).digest(dimensions)
+    return [byte / 255 - 0.5 for byte in digest]
 
 
 @asynccontextmanager
@@ -146,6 +148,7 @@ class Killing:
     _figures: Figures = field(default_factory=Figures)
     _lost: Counter[str] = field(default_factory=Counter)
     _kept: dict[str, int] = field(default_factory=dict)
+    _before: dict[str, int] = field(default_factory=dict)
 
     async def run(self, kills: int, workers: int = 1) -> Figures:
         """Raises AssertionError for anything lost, doubled or paid for without need."""
@@ -183,7 +186,8 @@ class Killing:
         kept = await asyncio.to_thread(self.made.rows, KEPT)
         hashes = {row[0] for row in kept}
         seen = dict(self.service.seen)
-        lost = [text for text in seen if _hash(text) not in hashes]
+        lost = [text for text, count in seen.items() if count > self._before.get(text, 0) and _hash(text) not in hashes]
+        self._before = seen
         self._figures.in_flight += len(lost)
         self._lost.update(lost)
         for text, count in seen.items():
