@@ -26,7 +26,7 @@ from workflows.engine.events import (
 from workflows.models import NodeExecution, RunEventRow, WorkflowRun
 from workflows.services import conversation_variables, forms
 
-from . import asking
+from . import answer_files, asking
 from .ledger import Ending, Numbered, Portion
 from .recorder import STATUS, message_outcome
 from .request import Reply
@@ -231,6 +231,7 @@ def _end(portion: Portion, ending: Ending) -> None:
     if reply.message_id is not None:
         said = message_outcome(storable(ending.answer), event)
         update_many(Message, [(reply.message_id, {**said, "updated_at": ending.moment})])
+        answer_files.keep(reply, event.outputs)
     if portion.is_cut_off:
         _stop_nodes(reply.run_id, ending.moment)
 

@@ -22,7 +22,7 @@ from .log import event_log
 from .replies import reply_of_row
 from .request import Reply
 from .wire import Record, Wire
-from .wires import wire_of
+from .wires import wire_of, wire_of_ended
 
 T = TypeVar("T")
 
@@ -220,7 +220,8 @@ async def attach(
     if not over and not snapshot:
         run = live.find(run_id)
         after = run.shown_event_id if run is not None else await _newest(row)
-    return await subscribe(principal, run_id, after=after, continue_on_pause=continue_on_pause)
+    wire = wire_of_ended if over else wire_of
+    return await subscribe(principal, run_id, after=after, wire=wire, continue_on_pause=continue_on_pause)
 
 
 async def _newest(row: Run) -> int:

@@ -79,3 +79,10 @@ def told_to_chat(event: events.RunFailed) -> events.RunFailed:
         return event
     message = f"Run failed: {event.message}"
     return events.RunFailed(code=InvalidParam.code, status=InvalidParam.status, message=message, answer=event.answer)
+
+
+class EndedChatflowWire(ChatflowWire):
+    """For who comes when the run is over: its end as that of a graph, and nothing of the message."""
+
+    def records(self, event: RunEvent) -> Sequence[Record]:
+        return tuple(record for record in super().records(event) if record["event"] == "workflow_finished")

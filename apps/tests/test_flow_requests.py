@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
@@ -41,12 +42,14 @@ from .flows import (
     template,
     text_input,
 )
+from .restart import lose_logs
 from .test_file_upload import upload
 from .test_flow_crashes import said
 from .test_transcripts import moderation
 
 QUERY = ["sys", "query"]
 TALK = row(start(), llm(), answer("{{#llm.text#}}"))
+BROKEN_TALK = row(start(), answer("Well.", "first"), template("n", "{{ 1 // 0 }}"), answer("Never."))
 
 
 @pytest.fixture(autouse=True)
@@ -213,6 +216,20 @@ async def test_a_reader_who_comes_later_gets_the_end_of_a_run_that_is_over(house
     assert [await late.next(), late.finished] == [whole[-1:], True]
 
 
+@pytest.mark.parametrize(("graph", "status"), [(TALK, "succeeded"), (BROKEN_TALK, "failed")])
+async def test_of_a_chatflow_that_is_over_a_late_reader_is_told_the_end_of_the_graph_alone(
+    house: Served, graph: Mapping[str, Any], status: str
+) -> None:
+    asked = await ask(await flow(house, graph, "advanced-chat"), query="Hi")
+    whole = await asked.records()
+    for _ in range(2):
+        late = await generation.attach(asked.principal, asked.run_id)
+        ((number, record),) = await late.next()
+        assert (record["event"], record["data"]["status"]) == ("workflow_finished", status)
+        assert late.finished and number == whole[-1][0]
+        await lose_logs()
+
+
 async def test_a_reader_who_comes_in_between_gets_the_rest_or_all(house: Served) -> None:
     house.upstream.script = Script(tokens=["One", " two"], delay=0.05, hang="end")
     asked = await ask(await flow(house, row(start(), llm(text="x"), end(text=["llm", "text"]))))
@@ -273,7 +290,7 @@ async def test_a_process_that_is_told_to_end_leaves_its_graphs_to_the_next(house
     house.upstream.script = Script(tokens=["One"], hang="end")
     asked = await ask(await flow(house, TALK, "advanced-chat"), query="Hi")
     await said(asked, "One")
-    await background._drain()
+    await background._drain(background.DRAIN_SECONDS)
     assert live.find(asked.run_id) is None
     assert (await Run.objects.aget(pk=asked.run_id)).status == "running"
     house.upstream.script = Script(tokens=["Two"])
@@ -294,4 +311,5 @@ async def test_files_that_an_answer_shows_stand_at_its_end(house: Served) -> Non
     assert [(file["type"], file["remote_url"]) for file in ending["files"]] == [("image", "https://example.com/dog.jpg")]
     message = await Message.objects.aget(run_id=asked.run_id)
     assert message.answer == "![dog.jpg](https://example.com/dog.jpg)"
-    assert await MessageFile.objects.filter(message=message).acount() == 1
+    rows = MessageFile.objects.filter(message=message).values_list("belongs_to", "type", "url", "transfer_method")
+    assert [row async for row in rows] == [(whose, "image", dog.url, "remote_url") for whose in ("user", "assistant")]
