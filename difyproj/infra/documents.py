@@ -21,6 +21,7 @@ from typing import IO, Any, Final, Self
 from weakref import WeakKeyDictionary
 
 import msgspec
+from django.conf import settings
 
 from datasets.rag.extract.base import Extracted, NeedsVision, Page, Unreadable
 from datasets.rag.extract.table import likely_format
@@ -57,6 +58,11 @@ class Limits:
     memory: int = 1024**3
     cpu_seconds: int = 20
     bytes_per_cpu_second: int = 4 * 1024**2
+
+    @classmethod
+    def of_settings(cls) -> Limits:
+        given: Mapping[str, Any] = settings.DOCUMENT_LIMITS
+        return cls(**given)
 
 
 class ConfinedDocuments:
@@ -99,7 +105,7 @@ def stream(file: IO[bytes], *, extension: str = "", mime_type: str = "", owner: 
     Documents of one ``owner`` (a tenant, say) may be read by one process after the other's; without an owner a document has a
     process of its own. The file is the child's until the reading ends: it must not be read meanwhile.
     """
-    asked = _Asked(_plain(extension).lstrip("."), _plain(mime_type), owner, limits)
+    asked = _Asked(_plain(extension).lstrip("."), _plain(mime_type), owner, limits or Limits.of_settings())
     try:
         number = file.fileno()
     except (OSError, AttributeError):

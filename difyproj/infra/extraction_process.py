@@ -103,14 +103,14 @@ def limit_time(seconds: int) -> None:
     resource.setrlimit(resource.RLIMIT_CPU, (until, MOST_CPU_SECONDS))
 
 
-def replies(source: Source, most_pages: int) -> Iterator[Message]:
+def replies(source: Source) -> Iterator[Message]:
     """What a document says. Nothing that a parser does comes out as an error."""
     try:
         document = FORMATS.get(format_of(source))(source)
         yield Head(jsonio.storable(document.title), jsonio.storable(document.facts))
         for at, page in enumerate(document.pages):
-            if at >= most_pages:
-                raise Unreadable(f"The document has more than {most_pages} pages.")
+            if at >= source.most_pages and page.number:
+                raise Unreadable(f"The document has more than {source.most_pages} pages.")
             yield _clean(page)
         yield End()
     except Unreadable as error:
@@ -224,8 +224,8 @@ def _answered(asked: socket.socket) -> bool:
     limit_time(request.cpu_seconds)
     _send(asked, [Accepted()])
     with os.fdopen(file, "rb") as given:
-        source = Source(given, os.fstat(file).st_size, request.extension, request.mime_type)
-        _tell(asked, replies(source, request.pages))
+        source = Source(given, os.fstat(file).st_size, request.extension, request.mime_type, request.pages)
+        _tell(asked, replies(source))
     used = resource.getrusage(resource.RUSAGE_SELF)
     return used.ru_maxrss < GROWN_KILOBYTES and used.ru_utime + used.ru_stime < MOST_CPU_SECONDS / 2
 

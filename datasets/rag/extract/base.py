@@ -69,6 +69,7 @@ class Source:
     size: int
     extension: str = ""
     mime_type: str = ""
+    most_pages: int = 10_000
 
     def read(self, most: int) -> bytes:
         """All of it. Raises Unreadable where it is larger than ``most``."""

@@ -36,6 +36,8 @@ def _pages(document: docx.document.Document) -> Iterator[Page]:
     """As Word laid them out when it saved, if it did, else as the author broke them."""
     body = document.element.body
     kind = _LAID_OUT if next(body.iter(_LAID_OUT), None) is not None else _WISHED
+    # The library looks a style up by a search through all of them.
+    styles = {style.style_id: style.name or "" for style in document.styles if style.style_id}
     number, told, is_paged = 1, list[str](), _breaks(body, kind) > 0
     for block in document.iter_inner_content():
         passed = _breaks(block._element, kind)
@@ -43,7 +45,7 @@ def _pages(document: docx.document.Document) -> Iterator[Page]:
             # A paragraph that begins with the break stands on the page after it.
             yield Page(number, "\n\n".join(told), is_markdown=True)
             number, passed, told = number + 1, passed - 1, []
-        if text := _block(block):
+        if text := _block(block, styles):
             told.append(text)
         if passed:
             yield Page(number, "\n\n".join(told), is_markdown=True)
@@ -65,19 +67,21 @@ def _is_before(block: Paragraph | Table, kind: str) -> bool:
     return False
 
 
-def _block(block: Paragraph | Table) -> str:
-    return _table(block) if isinstance(block, Table) else _paragraph(block)
+def _block(block: Paragraph | Table, styles: dict[str, str]) -> str:
+    return _table(block) if isinstance(block, Table) else _paragraph(block, styles)
 
 
-def _paragraph(paragraph: Paragraph) -> str:
+def _paragraph(paragraph: Paragraph, styles: dict[str, str]) -> str:
     text = paragraph.text.strip()
-    style = (paragraph.style.name or "") if paragraph.style is not None else ""
     if not text:
         return ""
+    properties = paragraph._p.pPr
+    style = "" if properties is None or properties.pStyle is None else styles.get(properties.pStyle.val, "")
     heading = _HEADING.match(style)
     if heading:
         return f"{'#' * int(heading[1])} {text}"
-    return f"- {text}" if style.startswith("List") else text
+    is_item = style.startswith("List") or (properties is not None and properties.numPr is not None)
+    return f"- {text}" if is_item else text
 
 
 def _table(table: Table) -> str:

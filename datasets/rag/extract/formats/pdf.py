@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Final
 
 import pypdfium2 as pdfium
 
 from datasets.rag.extract import grids, layout
 from datasets.rag.extract.base import Document, Page, Source, Unreadable
 from datasets.rag.extract.pdf_rows import Area, Rows, borders
-
-_MOST_PAGES: Final = 5000
 
 
 def extract(source: Source) -> Document:
@@ -22,8 +19,8 @@ def extract(source: Source) -> Document:
         is_locked = "password" in str(error).lower()
         told = "The PDF is locked by a password." if is_locked else "The PDF is damaged, or is none."
         raise Unreadable(told) from None
-    if count > _MOST_PAGES:
-        raise Unreadable(f"The document has {count} pages; at most {_MOST_PAGES} can be read.")
+    if count > source.most_pages:
+        raise Unreadable(f"The document has {count} pages; at most {source.most_pages} can be read.")
     return Document(_pages(document), _title(document))
 
 
