@@ -8,19 +8,22 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import pytest
+from django.conf import settings
 from django.db import connections
 
 from datasets.models import IndexEntry, StoredIndex
 from datasets.rag.stores import Store
 from datasets.stores import STORES, vector_table
+from difyproj.infra import loop
 from difyproj.testing.database import close_other_connections
+from difyproj.testing.upstream import FakeUpstream, Script
 
 
 @contextmanager
@@ -28,9 +31,20 @@ def serving(name: str, request: pytest.FixtureRequest, monkeypatch: pytest.Monke
     """A store of that name, ready and empty. Skips the test where its server cannot be had."""
     if name == "pgvector":
         request.getfixturevalue("on_pgvector")
-    if name == "qdrant":
-        pytest.skip("not yet")
-    yield STORES.get(name)()
+    with qdrant(monkeypatch) if name == "qdrant" else nullcontext():
+        yield STORES.get(name)()
+
+
+@contextmanager
+def qdrant(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeUpstream]:
+    fake = FakeUpstream("qdrant", Script())
+    loop.wait(fake.__aenter__(), seconds=5)
+    monkeypatch.setattr(settings, "QDRANT_URL", fake.url)
+    monkeypatch.setattr(settings, "QDRANT_API_KEY", "a key of qdrant's")
+    try:
+        yield fake
+    finally:
+        loop.wait(fake.__aexit__(None, None, None), seconds=5)
 
 
 @cache
@@ -68,10 +82,10 @@ def postgres() -> Iterator[dict[str, Any]]:
 
 
 @contextmanager
-def default_database(settings: dict[str, Any]) -> Iterator[None]:
+def default_database(other: dict[str, Any]) -> Iterator[None]:
     """The house's database is another one meanwhile, in every thread: one that has the stores' tables, and no others."""
     own, kept = connections.settings["default"], connections["default"]
-    connections.settings["default"] = {**own, **settings}
+    connections.settings["default"] = {**own, **other}
     del connections["default"]
     vector_table.forget()
     try:

@@ -30,7 +30,13 @@ def sign_in_egress() -> Egress:
     return Egress(AddressPolicy([*settings.EGRESS_ALLOW, *settings.SIGN_IN_HOSTS]))
 
 
+@cache
+def store_egress() -> Egress:
+    """For the vector store of the environment."""
+    return Egress(AddressPolicy([*settings.EGRESS_ALLOW, *settings.STORE_HOSTS]))
+
+
 async def close_all() -> None:
     """Close what they keep open."""
-    for client in (egress, model_egress, sign_in_egress):
+    for client in (egress, model_egress, sign_in_egress, store_egress):
         await client().aclose()

@@ -15,7 +15,7 @@ from .csp import ADMIN_DIRECTIVES as ADMIN_DIRECTIVES
 from .csp import CONTENT_SECURITY_POLICY as CONTENT_SECURITY_POLICY
 from .database import database, sqlite
 from .env import Env, EnvError
-from .providers import environment_providers, provider_hosts
+from .providers import environment_providers, hosts_of, provider_hosts
 from .sign_in import sign_in_hosts, sign_in_providers
 
 env = Env(os.environ)
@@ -217,8 +217,14 @@ KNOWLEDGE_RATES = {
 }
 
 # Where new datasets keep their indexes (datasets.stores); auto: pgvector where the database has it, else embedded.
-KNOWLEDGE_STORE = env.choice("KNOWLEDGE_STORE", "auto", ("auto", "embedded", "pgvector"))
+KNOWLEDGE_STORE = env.choice("KNOWLEDGE_STORE", "auto", ("auto", "embedded", "pgvector", "qdrant"))
 KNOWLEDGE_CACHE_MB = env.integer("KNOWLEDGE_CACHE_MB", 512, minimum=16)
+QDRANT_URL = env.text("QDRANT_URL", "").rstrip("/")
+STORE_HOSTS = hosts_of(QDRANT_URL)
+QDRANT_API_KEY = env.text("QDRANT_API_KEY", "")
+QDRANT_TIMEOUT_SECONDS = env.seconds("QDRANT_TIMEOUT_SECONDS", 10.0, minimum=0.1)
+if KNOWLEDGE_STORE == "qdrant" and not QDRANT_URL:
+    raise EnvError("KNOWLEDGE_STORE can be qdrant only where QDRANT_URL is set.")
 
 APP_DEFAULT_ACTIVE_REQUESTS = env.integer("APP_DEFAULT_ACTIVE_REQUESTS", 0)
 APP_MAX_ACTIVE_REQUESTS = env.integer("APP_MAX_ACTIVE_REQUESTS", 0)

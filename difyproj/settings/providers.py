@@ -77,10 +77,12 @@ def _with_scheme(url: str) -> str:
 
 def provider_hosts(providers: list[EnvironmentProvider]) -> list[str]:
     """host:port of each base URL that the operator named: an operator's word opens the way out."""
-    found = []
-    for provider in providers:
-        for value in provider.values.values():
-            parts = urlsplit(value)
-            if parts.scheme in ("http", "https") and parts.hostname:
-                found.append(f"{parts.hostname}:{parts.port or (443 if parts.scheme == 'https' else 80)}")
-    return found
+    return [host for provider in providers for value in provider.values.values() for host in hosts_of(value)]
+
+
+def hosts_of(url: str) -> list[str]:
+    """host:port of one base URL; none of anything else."""
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        return []
+    return [f"{parts.hostname}:{parts.port or (443 if parts.scheme == 'https' else 80)}"]

@@ -103,6 +103,8 @@ class Document:
 class BadRequest(Exception):
     """The request is not what the provider's API takes; answered with status 400."""
 
+    status = 400
+
 
 class Wire(Protocol):
     """One provider's API. Raises BadRequest where the real one would refuse."""

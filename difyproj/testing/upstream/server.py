@@ -132,7 +132,7 @@ class FakeUpstream:
         try:
             return await self._answer(script, request, writer, gone)
         except BadRequest as error:
-            await _send_document(writer, Document(jsonio.dumps(self._wire.error(400, str(error)))), 400)
+            await _send_document(writer, Document(jsonio.dumps(self._wire.error(error.status, str(error)))), error.status)
             return True
 
     def _status(self, script: Script, request: Received) -> int:

@@ -17,5 +17,6 @@ WIRES: Registry[type[Wire]] = Registry(
         "ollama": f"{_ROOM}.ollama:OllamaWire",
         "cohere": f"{_ROOM}.cohere:CohereWire",
         "jina": f"{_ROOM}.jina:JinaWire",
+        "qdrant": f"{_ROOM}.qdrant:QdrantWire",
     },
 )
