@@ -118,7 +118,7 @@ async def keep(row: UploadFile, file: UploadedFile) -> UploadFile:
     return row
 
 
-async def scan(file: UploadedFile, *, tenant_id: UUID) -> None:
+async def scan(file: UploadedFile, *, tenant_id: UUID | str) -> None:
     """Raises FileInfected, and FileCheckFailed without a verdict."""
     try:
         found = await virus_scan.scan(_pieces(file))

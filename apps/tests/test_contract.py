@@ -9,6 +9,7 @@ import pytest
 
 from difyproj.testing.contract import Exchange, Exercise, deviations
 from difyproj.testing.deviations import REASONS, reason
+from difyproj.testing.knowledge_contract import Library
 from difyproj.testing.openapi import Deviation, Document
 from difyproj.testing.served import Served
 
@@ -20,7 +21,7 @@ THEIRS = os.environ.get("OFFICIAL_OPENAPI", "")
 
 @pytest.fixture
 async def exchanges(house: Served) -> list[Exchange]:
-    return await Exercise(house).run()
+    return [*await Exercise(house).run(), *await (await Library.of(house)).run()]
 
 
 async def test_every_answer_fits_our_own_document(exchanges: list[Exchange]) -> None:

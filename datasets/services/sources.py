@@ -14,6 +14,12 @@ from difyproj.kernel import ids
 
 FOLDER: Final = "datasets"
 LONGEST_NAME: Final = 255
+READABLE: Final = frozenset({
+    "txt", "text", "markdown", "md", "mdx", "rst", "log", "pdf", "html", "htm", "xhtml", "xls", "xlsx", "xlsm", "xlsb",
+    "ods", "csv", "tsv", "json", "jsonl", "ndjson", "xml", "yaml", "yml", "vtt", "srt", "properties", "ini", "conf",
+    "docx", "doc", "pptx", "ppt", "epub", "eml", "msg",
+})  # fmt: skip
+"""Extensions that a document may have."""
 MOST_EXTENSION: Final = 32
 
 

@@ -25,7 +25,9 @@ from .models import AuditEntry
 
 # They change with use, not by anybody's decision.
 BY_USE = frozenset({"id", "created_at", "updated_at", "last_login", "last_login_ip", "last_active_at", "last_used_at"})
-SECRET = frozenset({"password", "password_print", "token_hash", "refresh_hash", "code_hash", "data_key", "sealed"})
+SECRET = frozenset(
+    {"password", "password_print", "token_hash", "refresh_hash", "code_hash", "data_key", "sealed", "sealed_key"}
+)
 LONGEST_TEXT = 2_000
 LARGEST_DOCUMENT = 10_000
 

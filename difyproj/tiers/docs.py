@@ -38,12 +38,20 @@ TAGS = (
     "Applications",
     "Runs",
     "OpenAI",
+    "Knowledge Bases",
+    "Documents",
+    "Chunks",
+    "Tags",
+    "Metadata",
+    "Models",
+    "Knowledge Pipeline",
 )
 # Words like "status" have another set of values in each shape: they stand there, without a name.
 UNNAMED: list[str] = []
 SERVICE: dict[str, Any] = {
     "TITLE": "Service API",
-    "DESCRIPTION": "Ask an app, follow its answers and keep what belongs to them. Every error has the shape `ErrorBody`.",
+    "DESCRIPTION": "Ask an app, follow its answers and keep what belongs to them; with a dataset key, fill and search "
+    "datasets. Every error has the shape `ErrorBody`.",
     "VERSION": settings.APP_VERSION,
     "SERVERS": [{"url": "/v1"}],
     # PATCH is another name of PUT here, with the same body.

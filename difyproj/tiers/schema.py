@@ -114,6 +114,13 @@ class ServiceSchema(AutoSchema):
         return sorted(found)
 
 
+class ListSchema(ServiceSchema):
+    """Of the few whose lists come as bare arrays."""
+
+    def _is_list_view(self, serializer: Any = None) -> bool:
+        return isinstance(serializer, ListSerializer)
+
+
 class AppTokenScheme(OpenApiAuthenticationExtension):
     target_class = "difyproj.tiers.authentication.AppTokenAuthentication"
     name = "ApiKeyAuth"

@@ -10,6 +10,7 @@ from drf_spectacular.views import SpectacularRedocView, SpectacularSwaggerView
 
 from accounts.api.signin import urls as accounts_signin
 from apps.api.signed_files import SignedFile
+from datasets.api.signed_documents import SignedDocument
 from difyproj.tiers.docs import CONSOLE, SERVICE, WEB, ServiceIndex, TierSchema
 from workflows.api import webhooks
 from workflows.api.pages import form_page
@@ -40,5 +41,6 @@ urlpatterns = [
     path("api/", include(web)),
     path("files/<str:file_id>/file-preview", SignedFile.as_view({"get": "retrieve"})),
     path("files/<str:file_id>/image-preview", SignedFile.as_view({"get": "picture"})),
+    path("files/documents/<str:document_id>/download", SignedDocument.as_view({"get": "retrieve"})),
     path("triggers/", include(webhooks.routes)),
 ]

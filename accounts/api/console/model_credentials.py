@@ -18,7 +18,7 @@ from apps.generation import cooling_seconds
 from difyproj.tiers.actions import Deferred
 from difyproj.tiers.console import ConsoleViewSet
 
-from . import model_records as records
+from .. import model_records as records
 from . import model_requests as requests
 from .model_providers import BASE, SUCCESS
 

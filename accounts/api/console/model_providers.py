@@ -14,7 +14,7 @@ from difyproj.kernel.errors import InvalidParam
 from difyproj.tiers.actions import Deferred
 from difyproj.tiers.console import ConsoleViewSet, OpenConsoleViewSet
 
-from . import model_records as records
+from .. import model_records as records
 from . import model_requests as requests
 from .icons import drawn
 

@@ -1,0 +1,1 @@
+"""The Service API of the accounts room."""
