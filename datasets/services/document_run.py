@@ -6,13 +6,12 @@ from collections.abc import Generator, Iterable, Iterator
 from contextlib import closing, contextmanager
 from typing import Any, Final, TypeVar
 
-from django.db.models import F, Q
+from django.db.models import Exists, OuterRef, Q
 
 from datasets.models import UNFINISHED, Document, IndexingStatus, Segment, SegmentStatus
-from datasets.models.document import SEARCHABLE
 from datasets.rag.extract.base import NeedsVision, Page
 from datasets.rag.split import clean, split
-from difyproj.infra import documents, jobs
+from difyproj.infra import documents, inserts, jobs
 from difyproj.infra.storage import get_storage
 from difyproj.kernel import clock, ids
 from difyproj.kernel.errors import InvalidParam
@@ -31,11 +30,20 @@ class Stopped(Exception):
 
 def begin(document_id: str, job: jobs.Job) -> Run | None:
     """None when the job is not the one that the document waits for."""
-    run_id = ids.new_id()
-    if not Document.objects.filter(pk=document_id, job_id=job.id).update(run_id=run_id):
+    document = Document.objects.select_related("process_rule").filter(pk=document_id, job_id=job.id).first()
+    if document is None:
         return None
-    document = Document.objects.select_related("process_rule").filter(pk=document_id, run_id=run_id).first()
-    return None if document is None else Run(document, job)
+    values: dict[str, Any] = {"run_id": ids.new_id()}
+    if document.indexing_status in UNFINISHED and document.splitting_completed_at is None:
+        began = document.processing_started_at or clock.now()
+        values |= {"indexing_status": IndexingStatus.PARSING, "processing_started_at": began, "segment_count": 0}
+    # Nobody signed it, nor changed its state, since it was read.
+    seen = Document.objects.filter(job_id=job.id, run_id=document.run_id, indexing_status=document.indexing_status)
+    if not seen.filter(pk=document.pk).update(**values):
+        return None
+    for name, value in values.items():
+        setattr(document, name, value)
+    return Run(document, job)
 
 
 class Run:
@@ -61,7 +69,7 @@ class Run:
             waiting = Segment.objects.filter(document=self.document, status=SegmentStatus.WAITING)
             waiting.update(status=SegmentStatus.ERROR, error=message[: pipeline.LONGEST_ERROR], stopped_at=clock.now())
             return
-        self._own().filter(indexing_status__in=UNFINISHED).update(**pipeline.failed(message))
+        self._own().update(**pipeline.failed(message))
 
     def _carry(self) -> None:
         if self.document.splitting_completed_at is None:
@@ -72,7 +80,7 @@ class Run:
         self._write(
             indexing_status=IndexingStatus.COMPLETED,
             completed_at=clock.now(),
-            completed_segments=self._completed().count(),
+            completed_segments=self.document.segment_count,
             timings={name: round(seconds, 3) for name, seconds in timings.items()},
             indexing_latency=round(sum(timings.values()), 3),
             error="",
@@ -80,22 +88,20 @@ class Run:
 
     def _follow(self) -> None:
         """What people did since: nothing, as a rule."""
-        if not Document.objects.filter(SEARCHABLE, pk=self.document.pk).exists():
-            if not self._own().update(run_id=self.document.run_id):
-                raise Stopped
-            indexing.take_out(self.document)
-            return
         is_out = Q(enabled=True, index_node_hash="") & ~Q(status=SegmentStatus.ERROR)
-        if self._put(Q(status=SegmentStatus.WAITING) | is_out | (Q(enabled=False) & ~Q(index_node_hash=""))):
+        wanted = Q(status=SegmentStatus.WAITING) | is_out | (Q(enabled=False) & ~Q(index_node_hash=""))
+        some = Segment.objects.filter(wanted, document=OuterRef("pk"))
+        row = self._own().values_list("enabled", "archived", Exists(some)).first()
+        if row is None:
+            raise Stopped
+        enabled, archived, is_behind = row
+        if not enabled or archived:
+            indexing.take_out(self.document)
+        elif is_behind and self._put(wanted):
             count = Segment.objects.filter(document=self.document).count()
             self._write(segment_count=count, completed_segments=self._completed().count())
 
     def _split(self) -> None:
-        if not self.document.processing_started_at:
-            self.document.processing_started_at = clock.now()
-        self._write(
-            indexing_status=IndexingStatus.PARSING, processing_started_at=self.document.processing_started_at, segment_count=0
-        )
         rule = rules.parsed(self.document.process_rule)
         passages = Passages(self.document, self._write)
         with closing(self._pages()) as reading:
@@ -113,7 +119,7 @@ class Run:
             cleaning_completed_at=now,
             splitting_completed_at=now,
             **passages.counts(),
-            completed_segments=self._completed().count(),
+            completed_segments=self._completed().count() if passages.kept else 0,
         )
 
     def _ask(self, passage: str) -> list[tuple[str, str]]:
@@ -145,33 +151,36 @@ class Run:
         asker = indexing.Asker(self.job.id, self._check, self._may_write)
         done = 0
         rows = Segment.objects.filter(which, document=self.document).order_by("position", "pk")
-        while batch := list(rows[:BATCH]):
+        batch: list[Segment] = []
+        while (not done or len(batch) == BATCH) and (batch := list(rows[:BATCH])):
             for segment in batch:
                 segment.document = self.document
             if not indexing.put(self.document.dataset_id, batch, asker):
                 raise Stopped
             done += len(batch)
+            self.document.completed_segments += sum(segment.status != SegmentStatus.COMPLETED for segment in batch)
             self.job.progress(done)
         return done
 
     def _may_write(self, completed: int) -> bool:
-        rows = self._own().filter(indexing_status__in=[*UNFINISHED, IndexingStatus.COMPLETED])
-        return bool(rows.update(completed_segments=F("completed_segments") + completed))
+        count = {"completed_segments": self.document.completed_segments + completed}
+        return bool(inserts.update(Document, self.document.pk, count, run_id=self.document.run_id))
 
     def _check(self) -> None:
         self.job.check()
         if clock.monotonic() - self._looked_at >= LOOK_SECONDS:
             self._looked_at = clock.monotonic()
-            if not self._own().filter(indexing_status__in=[*UNFINISHED, IndexingStatus.COMPLETED]).exists():
+            if not self._own().exists():
                 raise Stopped
 
     def _write(self, **values: Any) -> None:
-        if not self._own().filter(indexing_status__in=[*UNFINISHED, IndexingStatus.COMPLETED]).update(**values):
+        if not inserts.update(Document, self.document.pk, values, run_id=self.document.run_id):
             raise Stopped
         for name, value in values.items():
             setattr(self.document, name, value)
 
     def _own(self) -> Any:
+        """As long as this attempt may write: whoever pauses, cancels, restarts or fails the document takes its signature."""
         return Document.objects.filter(pk=self.document.pk, run_id=self.document.run_id)
 
     def _completed(self) -> Any:

@@ -174,11 +174,16 @@ def nodes_of(segments: Sequence[Segment]) -> list[UUID]:
     return [*(segment.index_node_id for segment in segments), *children.values_list("index_node_id", flat=True)]
 
 
-def hold(dataset_id: UUID) -> Dataset | None:
-    """The dataset as it is and stays until the transaction ends; others may hold it, too. None when it is gone."""
+def share(dataset_id: UUID) -> None:
+    """The dataset's row stays as it is until the transaction ends; others may share it, too. SQLite has one writer anyway."""
     if connection.vendor == "postgresql":
         with connection.cursor() as cursor:
             cursor.execute(f"SELECT 1 FROM {Dataset._meta.db_table} WHERE id = %s FOR SHARE", [dataset_id])  # noqa: S608
+
+
+def hold(dataset_id: UUID) -> Dataset | None:
+    """The same, and what the row says. None when it is gone."""
+    share(dataset_id)
     return Dataset.objects.filter(pk=dataset_id).first()
 
 
@@ -207,7 +212,10 @@ def _write(dataset: Dataset, segments: Sequence[Segment], made: Sequence[Made], 
     if not asker.guard(sum(segment.status != SegmentStatus.COMPLETED for segment in segments)):
         return False
     keys = [segment.pk for segment in segments]
-    rows = list(Segment.objects.filter(pk__in=keys).select_related("document").select_for_update(of=("self",)))
+    documents = {segment.document_id: segment.document for segment in segments}
+    rows = list(Segment.objects.filter(pk__in=keys).select_for_update())
+    for row in rows:
+        row.document = documents[row.document_id]
     if not has_states:
         rows = [row for row in rows if row.index_node_hash]
     units = units_of([row for row in rows if row.enabled])

@@ -31,6 +31,7 @@ class Passages:
         self._tokens = self._characters = self._pages = 0
         self._old: dict[str, deque[UUID]] = {}
         self._edited: dict[UUID, bool] = {}
+        self.kept = 0
         rows = Segment.objects.filter(document=document).order_by("position", "pk")
         for key, source, edited in rows.values_list("pk", "source_hash", "edited"):
             self._edited[key] = edited
@@ -64,7 +65,7 @@ class Passages:
     @transaction.atomic
     def _take(self, pieces: Sequence[Piece]) -> None:
         # New rows point at the dataset: its row is locked before the document's, as everywhere.
-        indexing.hold(self._document.dataset_id)
+        indexing.share(self._document.dataset_id)
         self._write(indexing_status=IndexingStatus.SPLITTING, segment_count=self.count + len(pieces))
         new: list[Segment] = []
         children: list[ChildChunk] = []
@@ -83,6 +84,7 @@ class Passages:
             if before:
                 key = before.popleft()
                 del self._edited[key]
+                self.kept += 1
                 kept.append((key, place))
                 continue
             row = self._segment(piece, source, counted, place)
@@ -123,3 +125,4 @@ class Passages:
                 ]
                 inserts.update_many(Segment, places)
             self.count += len(stays)
+            self.kept += len(stays)

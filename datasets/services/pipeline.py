@@ -1,8 +1,8 @@
 """The way of a document: waiting, parsing, cleaning, splitting, indexing, completed. Whoever changes its state does it here.
 
 The row says how far it is, so a job may be lost and made again at any time. Each attempt signs the row with a ``run_id`` of its
-own; every later write asks for it, and for a status that work may go on in: an attempt that was overtaken, paused or deleted
-writes nothing. What each stage does is ``passages`` and ``indexing``.
+own; every later write asks for it, and whoever pauses, cancels, restarts or fails the document takes it away: an attempt that
+was overtaken writes nothing. What each stage does is ``passages`` and ``indexing``.
 """
 
 from __future__ import annotations

@@ -18,7 +18,6 @@ from time import sleep
 from typing import Final, TypeVar
 from uuid import UUID
 
-from django.db import transaction
 from django.db.models import F, Q
 
 from datasets.models import Dataset, Embedding
@@ -86,15 +85,17 @@ class Filling:
     def _claimed(self, hashes: Sequence[str]) -> list[str]:
         mine: list[str] = []
         for some in _parts(hashes, AT_ONCE):
-            with transaction.atomic():
-                until = _later(CLAIM_SECONDS)
-                rows = [self._row(key, claim=self.claim, claimed_until=until) for key in some]
-                # In one order everywhere, so that two workers do not wait for each other.
-                Embedding.objects.bulk_create(sorted(rows, key=lambda row: row.hash), ignore_conflicts=True)
-                pending = self._rows(some).filter(dimensions=0)
+            until = _later(CLAIM_SECONDS)
+            # In one order everywhere, so that two workers do not wait for each other.
+            new = [self._row(key, claim=self.claim, claimed_until=until) for key in sorted(some)]
+            Embedding.objects.bulk_create(new, ignore_conflicts=True)
+            pending = self._rows(some).filter(dimensions=0)
+            told = list(pending.values_list("hash", "claim", "claimed_until"))
+            if any(holder != self.claim or ends != until for _, holder, ends in told):
                 free = pending.filter(Q(claim=self.claim) | Q(claimed_until__lt=clock.now()) | Q(claim=None))
                 free.update(claim=self.claim, claimed_until=until)
-                mine += pending.filter(claim=self.claim).values_list("hash", flat=True)
+                told = list(pending.filter(claim=self.claim).values_list("hash", "claim", "claimed_until"))
+            mine += [key for key, _, _ in told]
         return mine
 
     def _make(self, texts: Mapping[str, str]) -> None:
@@ -108,9 +109,10 @@ class Filling:
                 for one in made:
                     if isinstance(one, BaseException):
                         raise one
-        finally:
+        except BaseException:
             for some in _parts(keys, AT_ONCE):
                 self._rows(some).filter(claim=self.claim, dimensions=0).delete()
+            raise
 
     def _renewing(self) -> Check:
         """Asks the caller, and keeps what is claimed while a provider takes its time."""
@@ -133,13 +135,12 @@ class Filling:
             for keys, one in made
             for key, vector in zip(keys, one.vectors, strict=True)
         ]
-        with transaction.atomic():
-            Embedding.objects.bulk_create(
-                sorted(rows, key=lambda row: row.hash),
-                update_conflicts=True,
-                unique_fields=["tenant", "provider", "model", "hash"],
-                update_fields=["dimensions", "vector", "claim", "claimed_until"],
-            )
+        Embedding.objects.bulk_create(
+            sorted(rows, key=lambda row: row.hash),
+            update_conflicts=True,
+            unique_fields=["tenant", "provider", "model", "hash"],
+            update_fields=["dimensions", "vector", "claim", "claimed_until"],
+        )
         if self.dataset_id is not None and made:
             counted = F("embedded_tokens") + sum(one.tokens for _, one in made)
             Dataset.objects.filter(pk=self.dataset_id).update(embedded_tokens=counted)
