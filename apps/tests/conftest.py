@@ -23,8 +23,16 @@ def numbered(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess
 
 
 @pytest.fixture
-def installed(tmp_path: Path, numbered: ServerProcess) -> Iterator[Installation]:
-    """An installation on the kind of database that this run of the suite uses, not started yet."""
+def installed(tmp_path: Path, numbered: ServerProcess, django_db_setup: str) -> Iterator[Installation]:
+    """An installation on the kind of database that this run of the suite uses, migrated but not started yet."""
+    kind = {"postgres": settings.DATABASE_URL, "redis": settings.REDIS_URL, "migrated": django_db_setup}
+    with installation(tmp_path, numbered.url, **kind) as made:
+        yield made
+
+
+@pytest.fixture
+def untouched(tmp_path: Path, numbered: ServerProcess) -> Iterator[Installation]:
+    """One with nothing in its database, not even a table."""
     with installation(tmp_path, numbered.url, postgres=settings.DATABASE_URL, redis=settings.REDIS_URL) as made:
         yield made
 

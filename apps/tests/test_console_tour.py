@@ -16,9 +16,9 @@ def tour(installed: Installation, url: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True, timeout=90, check=False)
 
 
-def test_the_tour_runs_to_its_end_on_an_empty_instance_and_only_once(installed: Installation) -> None:
-    server = installed.start("--no-bootstrap")
-    done = tour(installed, server.url)
+def test_the_tour_runs_to_its_end_on_an_empty_instance_and_only_once(untouched: Installation) -> None:
+    server = untouched.start("--no-bootstrap")
+    done = tour(untouched, server.url)
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
     assert done.stdout.endswith("The tour is complete.\n")
     for line in (
@@ -30,6 +30,6 @@ def test_the_tour_runs_to_its_end_on_an_empty_instance_and_only_once(installed: 
     ):
         assert line in done.stdout
     assert "sk-of-the-tour" not in done.stdout + server.log
-    again = tour(installed, server.url)
+    again = tour(untouched, server.url)
     assert again.returncode == 1
     assert '"already_setup"' in again.stderr

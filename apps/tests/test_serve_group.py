@@ -41,14 +41,14 @@ def is_alive(pid: int) -> bool:
     return this_host.is_alive(pid, this_host.started_ticks(pid))
 
 
-def test_a_worker_runs_beside_the_server_is_small_and_ends_with_it(installed: Installation) -> None:
-    server = installed.start(worker=True)
-    wait(lambda: installed.rows(DONE) == [(1,)], server)
-    pid = worker_of(installed)
+def test_a_worker_runs_beside_the_server_is_small_and_ends_with_it(untouched: Installation) -> None:
+    server = untouched.start(worker=True)
+    wait(lambda: untouched.rows(DONE) == [(1,)], server)
+    pid = worker_of(untouched)
     assert megabytes(server.pid) + megabytes(pid) <= MOST_MEGABYTES
     assert server.terminate() < 15
     assert not is_alive(pid)
-    assert installed.rows("SELECT count(*) FROM infra_process WHERE stopped_at IS NULL") == [(0,)]
+    assert untouched.rows("SELECT count(*) FROM infra_process WHERE stopped_at IS NULL") == [(0,)]
 
 
 def test_a_killed_worker_is_started_again_and_none_outlives_its_server(installed: Installation) -> None:

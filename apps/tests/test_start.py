@@ -59,15 +59,15 @@ async def _status(client: aiohttp.ClientSession, url: str) -> int:
         return answer.status
 
 
-async def test_daphne_streams_an_answer_and_keeps_its_heartbeat(installed: Installation) -> None:
-    made = await asyncio.to_thread(installed.manage, "migrate")
+async def test_daphne_streams_an_answer_and_keeps_its_heartbeat(untouched: Installation) -> None:
+    made = await asyncio.to_thread(untouched.manage, "migrate")
     assert made.returncode == 0, made.stderr
-    await asyncio.to_thread(installed.manage, "bootstrap")
+    await asyncio.to_thread(untouched.manage, "bootstrap")
     port = free_port()
     command = (sys.executable, "-m", "daphne", "-b", "127.0.0.1", "-p", str(port), "difyproj.asgi:application")
-    server = await asyncio.to_thread(start, command, port, installed.environment(), installed.folder / "daphne.log")
+    server = await asyncio.to_thread(start, command, port, untouched.environment(), untouched.folder / "daphne.log")
     try:
-        headers = {"Authorization": f"Bearer {installed.token()}"}
+        headers = {"Authorization": f"Bearer {untouched.token()}"}
         async with (
             aiohttp.ClientSession(headers=headers) as client,
             client.post(server.url + "/v1/chat-messages", json=BODY) as answer,
@@ -75,7 +75,7 @@ async def test_daphne_streams_an_answer_and_keeps_its_heartbeat(installed: Insta
             frames = parse_frames(await answer.read())
         assert frames[-1].event == "message_end", server.log
         assert [frame.id for frame in frames if frame.id] == sorted({frame.id for frame in frames if frame.id})
-        assert installed.rows("SELECT count(*) FROM infra_process WHERE stopped_at IS NULL") == [(1,)]
-        assert installed.rows("SELECT status FROM apps_run") == [("succeeded",)]
+        assert untouched.rows("SELECT count(*) FROM infra_process WHERE stopped_at IS NULL") == [(1,)]
+        assert untouched.rows("SELECT status FROM apps_run") == [("succeeded",)]
     finally:
         server.end()

@@ -65,3 +65,12 @@ def network_off(allowed: frozenset[str] = frozenset()) -> Iterator[None]:
         yield
     finally:
         patched.connect, patched.connect_ex, socket.getaddrinfo = connect, connect_ex, look_up
+
+
+@contextmanager
+def kept_port() -> Iterator[int]:
+    """A loopback port that only servers of this process get meanwhile, one after the other, with ``reuse_port``."""
+    with socket.socket() as holder:
+        holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        holder.bind(("127.0.0.1", 0))
+        yield holder.getsockname()[1]

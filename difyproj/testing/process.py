@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import socket
 import sqlite3
@@ -157,15 +158,21 @@ class Installation:
 
 @contextmanager
 def installation(
-    folder: Path, upstream_url: str, *, postgres: str = "", redis: str = "", **settings: str
+    folder: Path, upstream_url: str, *, postgres: str = "", redis: str = "", migrated: str = "", **settings: str
 ) -> Iterator[Installation]:
-    """An installation that is gone afterwards; ``postgres`` is any URL of a server on which it gets a database of its own."""
+    """An installation that is gone afterwards; ``postgres`` is any URL of a server on which it gets a database of its own.
+
+    ``migrated``, a file of SQLite or a database of that server, saves the first start the migrations.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     name = f"process_{os.getpid()}_{uuid4().hex[:8]}"
     server = postgres.rpartition("/")[0]
     made = Installation(folder, upstream_url, f"{server}/{name}" if postgres else "", redis, settings)
     if postgres:
-        _administer(server, f'CREATE DATABASE "{name}"')
+        _administer(server, f'CREATE DATABASE "{name}"' + (f' TEMPLATE "{migrated}"' if migrated else ""))
+    elif migrated:
+        (folder / "var").mkdir()
+        shutil.copyfile(migrated, folder / "var" / "db.sqlite3")
     try:
         yield made
     finally:

@@ -17,12 +17,12 @@ from accounts.services import credentials, default_models
 from apps.models import App
 from apps.models.token import TokenKind
 from apps.services import apps, tokens
-from difyproj.infra import db
 from difyproj.kernel import jsonio
 from difyproj.model_runtime.base import ModelType
 
 from .cast import Cast, Person
-from .upstream import FakeUpstream, Script
+from .database import let_pool_settle
+from .upstream import FakeUpstream
 
 PROVIDER, MODEL = "openai", "gpt-4o-mini"
 
@@ -59,6 +59,14 @@ class Key:
 
     app: App
     token: str
+
+
+class Furniture(NamedTuple):
+    """The apps that stand in every house."""
+
+    chat: Key
+    completion: Key
+    foreign: Key
 
 
 @dataclass(slots=True)
@@ -189,27 +197,22 @@ async def _shut_down(server: uvicorn.Server) -> None:
 
 
 @asynccontextmanager
-async def served(application: Any, cast: Cast, script: Script | None = None) -> AsyncIterator[Served]:
+async def served(application: Any, cast: Cast, upstream: FakeUpstream, furniture: Furniture) -> AsyncIterator[Served]:
     """The whole cast's instance, up and running."""
     async with AsyncExitStack() as stack:
-        stack.push_async_callback(_end_pool)
-        upstream = await stack.enter_async_context(FakeUpstream("openai", script or Script()))
-        chat, completion, foreign = await sync_to_async(_furnish)(cast, upstream.url)
+        stack.push_async_callback(asyncio.to_thread, let_pool_settle)
+        await stack.enter_async_context(upstream)
         url = await stack.enter_async_context(serve(application))
         client = await stack.enter_async_context(aiohttp.ClientSession())
-        yield Served(url, upstream, cast, chat, completion, foreign, client)
+        yield Served(url, upstream, cast, *furniture, client)
 
 
-def _furnish(cast: Cast, upstream_url: str) -> tuple[Key, Key, Key]:
+def furnish(cast: Cast, upstream_url: str) -> Furniture:
     for tenant in (cast.alice.tenant, cast.eve.tenant):
         use_upstream(tenant, upstream_url)
     form = [{"paragraph": {"label": "Subject", "variable": "query", "required": False, "default": ""}}]
-    return (
+    return Furniture(
         make_app(cast.alice, "chat", pre_prompt="You are kind.", opening_statement="Hello!"),
         make_app(cast.alice, "completion", pre_prompt="Write about {{query}}", user_input_form=form),
         make_app(cast.eve, "chat"),
     )
-
-
-async def _end_pool() -> None:
-    await asyncio.to_thread(db.shutdown)

@@ -62,7 +62,7 @@ class FakeUpstream:
     ``script`` may be replaced at any time; it holds for the next request. ``choose``, if set, gives each request its own.
     """
 
-    def __init__(self, wire: str = "openai", script: Script | None = None) -> None:
+    def __init__(self, wire: str = "openai", script: Script | None = None, *, port: int = 0) -> None:
         self.script = script or Script()
         self.choose: Callable[[Received], Script] | None = None
         self.requests = 0
@@ -70,6 +70,7 @@ class FakeUpstream:
         self.open = 0
         self.received: list[Received] = []
         self.url = ""
+        self._port = port
         self._wire = WIRES.get(wire)()
         self._failures = 0
         self._changed = asyncio.Event()
@@ -86,7 +87,9 @@ class FakeUpstream:
         return self.received[-1]
 
     async def __aenter__(self) -> Self:
-        self._server = await asyncio.get_running_loop().create_server(self._connection, "127.0.0.1", 0)
+        self._server = await asyncio.get_running_loop().create_server(
+            self._connection, "127.0.0.1", self._port, reuse_port=bool(self._port)
+        )
         self.url = f"http://127.0.0.1:{self._server.sockets[0].getsockname()[1]}"
         return self
 
