@@ -9,11 +9,11 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from difyproj.kernel.principal import Tier
-from workflows.engine import events
+from workflows.engine import events, previewed
 from workflows.engine.events import RunEvent
 from workflows.engine.values import files_of
 
-from . import asking, previewed
+from . import asking
 from .request import Reply
 from .wire import Record
 

@@ -8,11 +8,11 @@ import pytest
 from asgiref.sync import sync_to_async
 from django.conf import settings
 
-from apps.generation import previewed
 from apps.models import Run
 from difyproj.infra import backends
 from difyproj.testing.served import Served
 from difyproj.testing.upstream import Script
+from workflows.engine import previewed
 from workflows.models import NodeExecution
 
 from .flows import ask, end, llm, make_flow, node, row, start, template, text_input

@@ -13,6 +13,7 @@ from difyproj.infra import paging
 from difyproj.testing.console import TierClient, signed_in
 from difyproj.testing.flows import ASKING, ECHO, TALK, make_flow, run
 from difyproj.testing.served import Key, Served
+from workflows.engine import previewed
 
 COUNTS = ("total", "running", "succeeded", "failed", "stopped", "partial_succeeded", "paused")
 
@@ -122,3 +123,14 @@ async def test_a_paused_debug_run_is_stopped_and_unknown_ones_are_left_alone(hou
     for task_id in ("nonsense", str(asking.app.pk), body["task_id"]):
         assert (await bob.post(f"{place}/{task_id}/stop")).json() == {"result": "success"}
     assert (await Run.objects.aget(pk=body["task_id"])).status == "stopped"
+
+
+async def test_a_trace_shows_large_values_in_part_and_one_execution_its_values_whole(
+    bob: TierClient, flow: Key, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(previewed, "LONGEST_TEXT", 3)
+    body = await run(flow.app, inputs={"word": "hello"})
+    place = f"/apps/{flow.app.pk}/workflow-runs/{body['workflow_run_id']}/node-executions"
+    started, ended = (await bob.get(place)).json()["data"]
+    assert (ended["outputs"], ended["outputs_truncated"]) == ({"said": "hel..."}, True)
+    assert (started["process_data"], started["process_data_truncated"]) == (None, False)

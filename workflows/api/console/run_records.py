@@ -12,6 +12,7 @@ from accounts.models import Account
 from apps.models import EndUser
 from difyproj.tiers.fields import EpochField, ObjectField
 from difyproj.tiers.shapes import Shape
+from workflows.engine.previewed import preview
 from workflows.models import NodeExecution
 from workflows.services import runs
 
@@ -67,12 +68,37 @@ class RunCountRecord(Shape):
 
 
 @dataclass(frozen=True, slots=True)
+class Values:
+    """What of an execution's values is shown."""
+
+    inputs: dict[str, Any] | None
+    process_data: dict[str, Any] | None
+    outputs: dict[str, Any] | None
+    inputs_truncated: bool = False
+    process_data_truncated: bool = False
+    outputs_truncated: bool = False
+
+
+def in_part(row: NodeExecution) -> Values:
+    """As streams show them: cut where they are too large for a list."""
+    (inputs, inputs_cut), (process_data, data_cut), (outputs, outputs_cut) = (
+        preview(value) for value in (row.inputs, row.process_data, row.outputs)
+    )
+    return Values(inputs, process_data, outputs, inputs_cut, data_cut, outputs_cut)
+
+
+@dataclass(frozen=True, slots=True)
 class Executed:
-    """A node's execution with who asked for it."""
+    """A node's execution with who asked for it; ``part`` is shown of its values, where that is not all."""
 
     row: NodeExecution
     account: Account | None = None
     end_user: EndUser | None = None
+    part: Values | None = None
+
+    @property
+    def shown(self) -> Values:
+        return self.part or Values(self.row.inputs, self.row.process_data, self.row.outputs)
 
     @property
     def role(self) -> str:
@@ -86,9 +112,9 @@ class ExecutionRecord(Shape):
     node_id = serializers.CharField(source="row.node_id")
     node_type = serializers.CharField(source="row.node_type")
     title = serializers.CharField(source="row.title")
-    inputs = ObjectField(source="row.inputs", allow_null=True)
-    process_data = ObjectField(source="row.process_data", allow_null=True)
-    outputs = ObjectField(source="row.outputs", allow_null=True)
+    inputs = ObjectField(source="shown.inputs", allow_null=True)
+    process_data = ObjectField(source="shown.process_data", allow_null=True)
+    outputs = ObjectField(source="shown.outputs", allow_null=True)
     status = serializers.CharField(source="row.status")
     error = serializers.SerializerMethodField()
     elapsed_time = serializers.FloatField(source="row.elapsed_time")
@@ -99,9 +125,9 @@ class ExecutionRecord(Shape):
     created_by_account = SimpleAccountRecord(source="account", allow_null=True)
     created_by_end_user = SimpleEndUserRecord(source="end_user", allow_null=True)
     finished_at = EpochField(source="row.finished_at", allow_null=True)
-    inputs_truncated = serializers.BooleanField(default=False)
-    outputs_truncated = serializers.BooleanField(default=False)
-    process_data_truncated = serializers.BooleanField(default=False)
+    inputs_truncated = serializers.BooleanField(source="shown.inputs_truncated")
+    outputs_truncated = serializers.BooleanField(source="shown.outputs_truncated")
+    process_data_truncated = serializers.BooleanField(source="shown.process_data_truncated")
 
     def get_predecessor_node_id(self, executed: Executed) -> str | None:
         return executed.row.predecessor_node_id or None
@@ -119,11 +145,11 @@ class ExecutionList(Shape):
 
 def executed(rows: Iterable[NodeExecution], asker: Seen) -> list[Executed]:
     """The trace of one run: whoever asked for it asked for all."""
-    return [Executed(row, asker.account, asker.row.run.end_user) for row in rows]
+    return [Executed(row, asker.account, asker.row.run.end_user, in_part(row)) for row in rows]
 
 
 def alone(row: NodeExecution) -> Executed:
-    """One execution with its asker: at most two queries."""
+    """One execution, whole, with its asker: at most two queries."""
     account = Account.objects.filter(pk=row.account_id).first() if row.account_id else None
     end_user = EndUser.objects.filter(pk=row.end_user_id).first() if row.end_user_id else None
     return Executed(row, account, end_user)
