@@ -90,8 +90,7 @@ class House:
 @asynccontextmanager
 async def house(folder: Path, service: Service, args: argparse.Namespace) -> AsyncIterator[House]:
     with installation(folder, service.url, postgres=args.postgres, redis=args.redis) as made:
-        await asyncio.to_thread(prepare, made, "pass")
-        token = made.manage("shell", "-c", KEY).stdout.rpartition("token:")[2].strip()
+        token = (await asyncio.to_thread(prepare, made, KEY)).rpartition("token:")[2].strip()
         server = await asyncio.to_thread(made.start)
         worker = start_worker(made)
         try:
