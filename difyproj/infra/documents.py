@@ -259,20 +259,19 @@ class _Server:
     """The process that forks the children, begun when the first document is read; and the children that wait for the next."""
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._begin()
+        self.begin()
+        os.register_at_fork(after_in_child=self.begin)
 
-    def _begin(self) -> None:
+    def begin(self) -> None:
+        """Nothing is known yet. What a parent process of ours began is the parent's."""
+        self._lock = threading.Lock()
         self._process: subprocess.Popen[bytes] | None = None
         self._control: socket.socket | None = None
         self._waiting: list[tuple[str, socket.socket]] = []
-        self._pid = os.getpid()
 
     def child(self, start: Start, owner: str) -> socket.socket:
         """The socket of a process that has read documents of this owner only, or none."""
         with self._lock:
-            if self._pid != os.getpid():
-                self._begin()
             for at, (name, waiting) in enumerate(self._waiting if owner else ()):
                 if name == owner:
                     del self._waiting[at]
