@@ -112,6 +112,11 @@ def test_a_picture_is_for_a_model_that_sees(begin: bytes) -> None:
         extracted(begin + bytes(100), "a.txt")
 
 
+def test_a_long_e_mail_of_outlook_is_read() -> None:
+    text = "A long line of text.\n" * 5000
+    assert text.strip() in extracted(documents.message(subject="x", sender="Ann", text=text), "a.msg").text
+
+
 def test_a_large_text_comes_in_pieces_that_end_with_lines_in_its_encoding() -> None:
     text = "Only ASCII at first.\r\n" * 300_000 + "然后是中文。\r\n" * 300_000
     given = source(text.encode("gb18030"), "large.log")

@@ -165,43 +165,63 @@ def book(title: str, *chapters: str) -> bytes:
 
 
 def compound(**streams: bytes) -> bytes:
-    """A compound file (OLE2) whose root holds the streams, each in sectors of its own; ``__`` in a name is a storage's end."""
-    sector, end, none = 512, 0xFFFFFFFE, 0xFFFFFFFF
-    names = list(streams)
-    padded = {name: data.ljust(max(4096, -(-len(data) // sector) * sector), b"\0") for name, data in streams.items()}
-    table: list[int] = []
-    body, starts = b"", {}
-    for name, data in padded.items():
-        starts[name] = len(table)
-        count = len(data) // sector
-        table += [*range(len(table) + 1, len(table) + count), end]
-        body += data
+    """A compound file (OLE2) whose root holds the streams: small ones in small sectors, as Office writes them."""
+    end, none = 0xFFFFFFFE, 0xFFFFFFFF
+    sectors = _Sectors()
+    small, small_table, places = b"", list[int](), dict[str, int]()
+    for name, data in streams.items():
+        if len(data) >= 4096:
+            places[name] = sectors.put(data)
+        else:
+            count = -(-len(data) // 64)
+            places[name] = len(small_table) if count else end
+            small_table += [*range(len(small_table) + 1, len(small_table) + count), end][:count]
+            small += data.ljust(count * 64, b"\0")
+    small_start = sectors.put(small) if small else end
+    small_list = sectors.put(struct.pack(f"<{len(small_table)}I", *small_table), b"\xff") if small else end
 
     def entry(name: str, kind: int, right: int, child: int, start: int, size: int) -> bytes:
         wide = name.encode("utf-16-le") + b"\0\0"
         head = wide.ljust(64, b"\0") + struct.pack("<HBBIII", len(wide), kind, 1, none, right, child)
         return head + bytes(36) + struct.pack("<IQ", start, size)
 
-    entries = entry("Root Entry", 5, none, 1 if names else none, end, 0)
-    for at, name in enumerate(names):
-        right = at + 2 if at + 1 < len(names) else none
-        entries += entry(name, 2, right, none, starts[name], len(padded[name]))
-    entries = entries.ljust(-(-len(entries) // sector) * sector, b"\0")
-    directory = len(table)
-    table += [*range(directory + 1, directory + len(entries) // sector), end]
-    first = len(table)
-    count = -(-(len(table) + 1) * 4 // sector)
-    count = -(-(len(table) + count) * 4 // sector)
-    table += [0xFFFFFFFD] * count
-    sectors = struct.pack(f"<{len(table)}I", *table).ljust(count * sector, b"\xff")
-    numbers = [*range(first, first + count), *[none] * 109][:109]
+    entries = entry("Root Entry", 5, none, 1 if streams else none, small_start, len(small))
+    for at, (name, data) in enumerate(streams.items(), start=2):
+        entries += entry(name, 2, at if at <= len(streams) else none, none, places[name], len(data))
+    directory = sectors.put(entries)
+    listed, body = sectors.listed()
+    numbers = [*listed, *[none] * 109][:109]
     header = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(16) + struct.pack("<HHHHH", 62, 3, 0xFFFE, 9, 6)
-    header += bytes(10) + struct.pack("<IIIIIIII", count, directory, 0, 4096, end, 0, end, 0)
-    return header + struct.pack("<109I", *numbers) + body + entries + sectors
+    header += bytes(10) + struct.pack("<IIIIIIII", len(listed), directory, 0, 4096, small_list, int(bool(small)), end, 0)
+    return header + struct.pack("<109I", *numbers) + body
+
+
+class _Sectors:
+    """The large sectors of a compound file, and which follows which."""
+
+    SIZE = 512
+
+    def __init__(self) -> None:
+        self._table: list[int] = []
+        self._body = b""
+
+    def put(self, data: bytes, filler: bytes = b"\0") -> int:
+        start, count = len(self._table), -(-len(data) // self.SIZE)
+        self._table += [*range(start + 1, start + count), 0xFFFFFFFE]
+        self._body += data.ljust(count * self.SIZE, filler)
+        return start
+
+    def listed(self) -> tuple[range, bytes]:
+        """Where the list of sectors stands, and all of them."""
+        start, count = len(self._table), 1
+        while (start + count) * 4 > count * self.SIZE:
+            count += 1
+        table = struct.pack(f"<{start + count}I", *self._table, *[0xFFFFFFFD] * count)
+        return range(start, start + count), self._body + table.ljust(count * self.SIZE, b"\xff")
 
 
 def message(*, subject: str, sender: str, text: str) -> bytes:
     """An e-mail as Outlook keeps it."""
     streams = {"0037001F": subject, "0C1A001F": sender, "1000001F": text}
-    named = {f"__substg1.0_{number}": told.encode("utf-16-le").ljust(4096, b"\0") for number, told in streams.items()}
+    named = {f"__substg1.0_{number}": told.encode("utf-16-le") for number, told in streams.items()}
     return compound(**{"__properties_version1.0": bytes(32), **named})

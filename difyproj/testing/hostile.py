@@ -202,7 +202,7 @@ FILES: Final[dict[str, Callable[[], bytes]]] = {
     "locked.docx": lambda: documents.compound(EncryptionInfo=b"x", EncryptedPackage=b"x" * 5000),
     "old.doc": lambda: documents.compound(WordDocument=b"x" * 5000),
     "circular.xls": circular,
-    "cut.msg": lambda: documents.message(subject="a", sender="b", text="c")[:3000],
+    "cut.msg": lambda: documents.message(subject="a", sender="b", text="c")[:1000],
     "program.txt": lambda: b"\x7fELF\x02\x01\x01" + bytes(9) + noise(),
     "packed.txt": lambda: zlib.compress(b"a" * 100_000),
     "empty.txt": lambda: b"",
