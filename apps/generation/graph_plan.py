@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
@@ -33,6 +34,7 @@ from .graph_facts import GraphFacts
 from .plan import Plan, conversation_of, demand_query, history_of
 from .ports import RequestFile, TenantModels
 from .request import DRAFT, GenerateRequest
+from .written import Written
 
 
 class TriggersOnly(Forbidden):
@@ -68,7 +70,10 @@ def make(principal: Principal, app: App, request: GenerateRequest, run_id: UUID)
     known = variables_of(conversation)
     models, state = TenantModels(app.tenant_id), RunState()
     ports, knowledge = graph_ports.of_run(principal, models, {**given_files.contents(given), **brought})
+    written = Written.of(principal, app) if mode.has_conversations else None
     turn = turn_of(version, inputs, system, known, history)
+    if written is not None:
+        turn = replace(turn, written=written.find)
     return Plan(
         principal=principal,
         app=app,
@@ -92,6 +97,7 @@ def make(principal: Principal, app: App, request: GenerateRequest, run_id: UUID)
             **traits(version),
         ),
         knowledge=knowledge,
+        written=written,
     )
 
 

@@ -32,6 +32,7 @@ from .knowledge import SOURCES, Knowledge
 from .parameters import over
 from .ports import RequestFiles, TenantModels
 from .request import GenerateRequest
+from .written import Written
 
 HISTORY_LIMIT = 500
 
@@ -52,6 +53,7 @@ class Plan:
     events: Events
     graph: GraphFacts | None = None
     knowledge: Knowledge | None = None
+    written: Written | None = None
 
     @property
     def end_user_id(self) -> Any:
@@ -74,6 +76,7 @@ def make(principal: Principal, app: App, request: GenerateRequest) -> Plan:
     credentials = model_access.credentials_for(app.tenant_id, config.model.provider, model=config.model.name)
     if request.parameters:
         config = _with_parameters(config, request.parameters, credentials)
+    written = Written.of(principal, app) if mode.has_conversations else None
     turn = Turn(
         query=request.query.replace("\0", ""),
         inputs=inputs,
@@ -84,6 +87,7 @@ def make(principal: Principal, app: App, request: GenerateRequest) -> Plan:
         conversation_id=str(conversation.pk) if conversation else "",
         instructions=request.instructions,
         history_is_given=request.history is not None,
+        written=written.find if written is not None else None,
     )
     models = TenantModels(app.tenant_id, {config.model.provider: credentials})
     knowledge = Knowledge(principal, retriever_from=SOURCES[principal.tier])
@@ -100,6 +104,7 @@ def make(principal: Principal, app: App, request: GenerateRequest) -> Plan:
         state=state,
         events=run(mode, config, turn, ports, state=state, stage_events=request.stage_events, is_followed=request.streaming),
         knowledge=knowledge,
+        written=written,
     )
 
 

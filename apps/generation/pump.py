@@ -57,6 +57,8 @@ async def _pump(run: LiveRun, plan: Plan, first: Sequence[RunEvent] = ()) -> Non
             if first:
                 run.publish(first)
             end = cited(await _conclude(run, plan, await _drive(run, plan)), run.reply, plan)
+            if plan.written is not None:
+                await plan.written.note(end, run.reply)
         except Exception:
             logger.exception("A run's end could not be told", extra={"run_id": str(run.reply.run_id)})
             end = _bare_failure(run)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any
+
+from django.db import DatabaseError
 
 from accounts.models import Account
 from apps.models import App
@@ -13,9 +16,11 @@ from difyproj.infra import db
 from difyproj.kernel.principal import Principal
 from workflows.engine.events import RunFinished
 
-from . import request as requests
+from .request import Reply as RunReply
 
 LONGEST = 10_000
+
+logger = logging.getLogger("dify.api")
 
 
 class Written:
@@ -46,15 +51,18 @@ class Written:
         account = await db.run(_account, row.account_id)
         return WrittenAnswer(row.content, {"id": str(row.pk), "account": account})
 
-    async def note(self, end: Any, reply: requests.Reply) -> None:
+    async def note(self, end: Any, reply: RunReply) -> None:
         """A hit, for an answer that was given."""
         if self._match is None or not isinstance(end, RunFinished) or not end.metadata.get("annotation_reply"):
             return
-        await db.run(
-            annotation_reply.note, self._match, message_id=reply.message_id, question=self._query, source=str(self._tier)
-        )
+        try:
+            await db.run(
+                annotation_reply.note, self._match, message_id=reply.message_id, question=self._query, source=str(self._tier)
+            )
+        except DatabaseError as error:
+            logger.warning("That an annotation was given is not noted: %s", error, extra={"run_id": str(reply.run_id)})
 
 
-def _account(account_id: Any) -> dict[str, str]:
+def _account(account_id: Any) -> dict[str, str | None]:
     row = Account.objects.filter(pk=account_id).only("id", "name").first() if account_id else None
-    return {"id": str(row.pk), "name": row.name} if row is not None else {"id": "", "name": "Dify user"}
+    return {"id": str(row.pk), "name": row.name} if row is not None else {"id": None, "name": ""}

@@ -1,6 +1,6 @@
 """Rows of the apps room: what a tenant publishes and what people ask of it."""
 
-from .annotation import Annotation, AnnotationHit
+from .annotation import Annotation, AnnotationHit, AnnotationReply
 from .app import AccessMode, App, AppStar, AppStatus, Site
 from .conversation import Conversation, Feedback, Message, MessageFile
 from .dataset_use import DatasetUse
@@ -15,6 +15,7 @@ __all__ = [
     "AccessMode",
     "Annotation",
     "AnnotationHit",
+    "AnnotationReply",
     "ApiToken",
     "App",
     "AppStar",

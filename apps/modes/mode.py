@@ -13,6 +13,7 @@ from workflows.engine.node import HistoryTurn
 from workflows.engine.pool import VariablePool
 
 from .flow import FlowTurn
+from .written import Find
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +35,7 @@ class Turn:
 
     ``history`` holds the conversation's earlier turns, oldest first; ``history_is_given`` when the caller wrote them.
     ``context`` is text found in the app's knowledge, ``instructions`` what the caller adds to the app's own. ``flow`` is there
-    for modes whose graph is the author's.
+    for modes whose graph is the author's, ``written`` where answers that people wrote come before the model's.
     """
 
     query: str
@@ -48,6 +49,7 @@ class Turn:
     instructions: str = ""
     history_is_given: bool = False
     flow: FlowTurn | None = None
+    written: Find | None = None
 
     def texts(self) -> list[str]:
         """Every text that the caller brought and nobody has checked yet."""

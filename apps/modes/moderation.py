@@ -22,21 +22,32 @@ _FINISH: Final = "content_filter"
 _PRESET: Final = "This content is not allowed here. Please put it differently."
 
 
-def layers(config: AppConfig, turn: Turn, state: RunState, models: ModelPort, *, is_begun: bool = False) -> list[Layer]:
+def layers(
+    config: AppConfig,
+    turn: Turn,
+    state: RunState,
+    models: ModelPort,
+    *,
+    is_begun: bool = False,
+    between: Sequence[Layer] = (),
+) -> list[Layer]:
     """What the configuration asks for, innermost first; the question of a run that is begun was checked already.
 
-    Raises AppUnavailable for a kind of check that is not offered.
+    What is ``between`` sees questions that were checked, and its answers are not. Raises AppUnavailable for a kind of check
+    that is not offered.
     """
     section = config.sensitive_word_avoidance
     if not section.enabled:
-        return []
+        return [*between]
     if section.type not in _KINDS:
         raise AppUnavailable(f"Moderation of the type {section.type or 'none'!r} is not available for this app.")
     check, watch = _KINDS[section.type]
-    rules, found = section.config, []
+    rules = section.config
+    found: list[Layer] = []
     if rules.outputs_config.enabled:
         preset = rules.outputs_config.preset_response or _PRESET
         found.append(guard_output(lambda: watch(rules, models), preset, state, models))
+    found += between
     if rules.inputs_config.enabled and not is_begun:
         texts = turn.texts()
         preset = rules.inputs_config.preset_response or _PRESET

@@ -12,7 +12,7 @@ from workflows.engine.state import RunState
 from workflows.engine.walk import run as walk
 from workflows.nodes import NODES
 
-from . import moderation, speech
+from . import moderation, speech, written
 from .mode import Mode, Turn
 from .stages import stages
 
@@ -32,7 +32,9 @@ def run(
     Raises AppUnavailable or InvalidParam, before any event, when the app cannot be run."""
     plan = mode.build(config, turn)
     progress = turn.flow.progress if turn.flow is not None else None
-    layers: list[Layer] = moderation.layers(config, turn, state, ports.models, is_begun=progress is not None)
+    is_begun = progress is not None
+    known = [] if turn.written is None or is_begun else [written.layer(turn.written, turn.query, state, ports.models)]
+    layers: list[Layer] = moderation.layers(config, turn, state, ports.models, is_begun=is_begun, between=known)
     layers += speech.layers(config, ports.models, is_followed=is_followed)
     if stage_events:
         layers.append(stages)

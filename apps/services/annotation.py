@@ -22,6 +22,7 @@ from difyproj.kernel import clock, ids
 from difyproj.kernel.errors import FileTooLarge, InvalidParam, NotFound
 from difyproj.kernel.principal import Principal
 
+from . import annotation_reply
 from .messages import MessageNotFound
 
 IMPORT_KIND: Final = "apps.annotation_import"
@@ -58,10 +59,12 @@ def get(app: App, annotation_id: UUID | str) -> Annotation:
 
 @transaction.atomic
 def create(app: App, *, question: str, answer: str, account_id: UUID | None = None) -> Annotation:
-    return Annotation.objects.create(
+    row = Annotation.objects.create(
         tenant_id=app.tenant_id, app=app, question=_text(question, "question"), content=_text(answer, "answer"),
         account_id=account_id,
     )  # fmt: skip
+    annotation_reply.changed(app.pk, app.tenant_id, by=account_id)
+    return row
 
 
 @transaction.atomic
@@ -75,20 +78,32 @@ def correct(app: App, message_id: str, *, answer: str, question: str = "", accou
     own = Annotation.objects.filter(message=message).first() or Annotation(
         tenant_id=app.tenant_id, app=app, message=message, conversation_id=message.conversation_id
     )
-    own.question = _text(question or message.query, "question")
-    own.content, own.account_id = _text(answer, "answer"), account_id
-    own.save()
-    return own
+    own.account_id = account_id
+    return _write(own, question or message.query, answer)
 
 
 @transaction.atomic
 def update(annotation: Annotation, *, question: str, answer: str) -> Annotation:
-    annotation.question, annotation.content = _text(question, "question"), _text(answer, "answer")
-    annotation.save()
-    return annotation
+    return _write(annotation, question, answer)
 
 
+def _write(row: Annotation, question: str, answer: str) -> Annotation:
+    """Another question is not answered by it until the app's index holds it."""
+    is_other = row._state.adding or row.question != question
+    row.question, row.content = _text(question, "question"), _text(answer, "answer")
+    if is_other:
+        row.indexed = ""
+    # What the index holds is written by the job alone, unless the question is another one.
+    columns = ["question", "content", "account_id", "updated_at", *(["indexed"] if is_other else [])]
+    row.save(update_fields=None if row._state.adding else columns)
+    if is_other:
+        annotation_reply.changed(row.app_id, row.tenant_id, by=row.account_id)
+    return row
+
+
+@transaction.atomic
 def delete(annotation: Annotation) -> None:
+    annotation_reply.forget(annotation.app, [annotation.pk])
     annotation.delete()
 
 
@@ -98,6 +113,7 @@ def delete_some(app: App, annotation_ids: Sequence[str] | None) -> int:
     rows = _of(app)
     if annotation_ids is not None:
         rows = rows.filter(pk__in=[key for value in annotation_ids if (key := ids.parse(value))])
+    annotation_reply.forget(app, list(rows.values_list("pk", flat=True)))
     return rows.delete()[1].get("apps.Annotation", 0)
 
 
@@ -168,6 +184,7 @@ def take_in(upload_id: str, *, job_id: UUID, account_id: UUID | None) -> Iterato
             ignore_conflicts=True,
         )
         yield start + len(batch)
+    annotation_reply.changed(app.pk, app.tenant_id, by=account_id)
 
 
 def parse_csv(content: bytes) -> list[tuple[str, str]]:

@@ -13,7 +13,7 @@ from accounts.models import TagBinding
 from apps.models import ApiToken, App, AppStar, AppStatus, Conversation, EndUser, Message, Run, RunStatus, Site, UploadFile
 from difyproj.infra import jobs
 
-from . import apps
+from . import annotation_reply, apps
 
 KIND: Final = "apps.removal"
 BATCH: Final = 300
@@ -45,6 +45,7 @@ def carry_out(app_id: UUID | str, removed: Callable[[int], None]) -> None:
     app = App.objects.filter(pk=app_id, status=AppStatus.REMOVED).first()
     if app is None:
         return
+    annotation_reply.forget_all(app)
     total = 0
     for rows in _left_by(app):
         while deleted := _delete_some(rows):

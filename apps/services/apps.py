@@ -20,7 +20,7 @@ from difyproj.kernel.errors import AppUnavailable, InvalidParam, NotFound
 from difyproj.kernel.principal import Principal
 from workflows.services import dataset_uses
 
-from . import app_defaults, app_list, graph_apps
+from . import annotation_reply, app_defaults, app_list, graph_apps
 
 LOOKS: Final = ("icon_type", "icon", "icon_background")
 KEPT_BY_COPIES: Final = (*LOOKS, "name", "description", "use_icon_as_answer_icon", "max_active_requests", "access_mode")
@@ -159,12 +159,13 @@ def _author(app: App) -> str:
 
 def parameters(app: App) -> dict[str, Any]:
     """The body of GET /parameters, made once for as long as the row is kept. Raises AppUnavailable."""
+    replies = {"annotation_reply": {"enabled": annotation_reply.of_app(app) is not None}}
     if app.mode in app_defaults.GRAPH_MODES:
-        return app_config.parameters(configuration(app), system_limits())
+        return {**app_config.parameters(configuration(app), system_limits()), **replies}
     made: dict[str, Any] | None = app.__dict__.get("_parameters")
     if made is None:
         made = app.__dict__["_parameters"] = app_config.parameters(configuration(app), system_limits())
-    return made
+    return {**made, **replies}
 
 
 def system_limits() -> dict[str, int]:

@@ -6,6 +6,7 @@ from django.urls import URLPattern
 
 from . import (
     annotation,
+    annotation_reply,
     apps,
     conversion,
     dataset_keys,
@@ -27,6 +28,7 @@ from . import (
 
 urlpatterns: list[URLPattern] = [
     *annotation.routes,
+    *annotation_reply.routes,
     *dsl.routes,  # before those of apps: its paths look like an app's
     *apps.routes,
     *conversion.routes,

@@ -6,9 +6,10 @@ from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from apps.services import annotation
+from apps.services import annotation, annotation_reply
 from difyproj.tiers.base import CHAT_MODES, ServiceViewSet
 
+from .. import annotation_replies
 from ..annotation_records import AnnotationFields, AnnotationListFields, AnnotationPage, AnnotationRecord, annotation_page
 
 
@@ -34,3 +35,26 @@ class Annotations(ServiceViewSet):
     def destroy(self, request: Request, annotation_id: str) -> Response:
         annotation.delete(annotation.get(self.app, annotation_id))
         return Response(status=204)
+
+
+class AnnotationReplies(ServiceViewSet):
+    tag = "Annotations"
+    modes = CHAT_MODES
+
+    @extend_schema(
+        operation_id="initialAnnotationReplySettings",
+        parameters=[annotation_replies.ACTION],
+        request=annotation_replies.ReplyFields,
+        responses={200: annotation_replies.ReplyJobRecord},
+    )
+    def create(self, request: Request, action: str) -> Response:
+        fields = self.body(annotation_replies.ReplyFields)
+        return Response(annotation_replies.act(self.app, action, fields, None))
+
+    @extend_schema(
+        operation_id="getInitialAnnotationReplySettingsStatus",
+        parameters=[annotation_replies.ACTION],
+        responses=annotation_replies.ReplyJobStatus,
+    )
+    def retrieve(self, request: Request, action: str, job_id: str) -> Response:
+        return Response(annotation_replies.status(annotation_reply.job(self.app, job_id)))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from .annotation import Annotations
+from .annotation import AnnotationReplies, Annotations
 from .app_info import AppInfo, AppMeta, AppParameters, AppSite, EndUsers
 from .conversations import (
     AppFeedbacks,
@@ -35,6 +35,8 @@ urlpatterns = [
     path("messages/<str:message_id>/suggested", SuggestedQuestions.as_view({"get": "list"})),
     path("messages/<str:message_id>/feedbacks", MessageFeedback.as_view({"post": "create"})),
     path("app/feedbacks", AppFeedbacks.as_view({"get": "list"})),
+    path("apps/annotation-reply/<str:action>", AnnotationReplies.as_view({"post": "create"})),
+    path("apps/annotation-reply/<str:action>/status/<str:job_id>", AnnotationReplies.as_view({"get": "retrieve"})),
     path("apps/annotations", Annotations.as_view({"get": "list", "post": "create"})),
     path("apps/annotations/<str:annotation_id>", Annotations.as_view({"put": "update", "delete": "destroy"})),
     path("conversations", Conversations.as_view({"get": "list"})),
