@@ -140,7 +140,8 @@ class Run:
         own = self.document
         with get_storage().open(own.key) as file:
             try:
-                with documents.stream(file, extension=own.extension, mime_type=own.mime_type) as reading:
+                owner = str(own.tenant_id)
+                with documents.stream(file, extension=own.extension, mime_type=own.mime_type, owner=owner) as reading:
                     yield from reading
             except NeedsVision:
                 file.seek(0)
@@ -153,6 +154,8 @@ class Run:
         rows = Segment.objects.filter(which, document=self.document).order_by("position", "pk")
         batch: list[Segment] = []
         while (not done or len(batch) == BATCH) and (batch := list(rows[:BATCH])):
+            # What is done lies behind: a large document is not looked through again with each batch.
+            rows = rows.filter(position__gte=batch[-1].position)
             for segment in batch:
                 segment.document = self.document
             if not indexing.put(self.document.dataset_id, batch, asker):
