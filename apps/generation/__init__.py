@@ -13,6 +13,7 @@ from .cooling import cooling_seconds
 from .embedding import embed, embedding_model, plan_embedding
 from .given_files import kept as kept_files
 from .given_files import value_of as file_value
+from .graph_past import principal_of as asker_of
 from .graph_resume import submit as submit_form
 from .invoke import (
     ask_questions,
@@ -53,6 +54,7 @@ __all__ = [
     "Subscription",
     "answer_node",
     "ask_questions",
+    "asker_of",
     "attach",
     "begun_with",
     "cooling_seconds",

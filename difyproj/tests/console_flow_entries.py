@@ -59,6 +59,9 @@ FLOWS: Table = {
     ("post", "/advanced-chat/workflows/draft/human-input/nodes/{node_id}/form/preview"): Entry(WORDS, ids=ASK),
     ("post", "/workflows/draft/human-input/nodes/{node_id}/form/run"): Entry(FILLED, ids=ASK),
     ("post", "/advanced-chat/workflows/draft/human-input/nodes/{node_id}/form/run"): Entry(FILLED, ids=ASK),
+    ("post", "/workflows/draft/human-input/nodes/{node_id}/delivery-test"): Entry(
+        {**WORDS, "delivery_method_id": "nobody"}, ids=ASK, status=400, crossed=frozenset({400, 404})
+    ),
     ("post", "/workflows/draft/iteration/nodes/{node_id}/run"): Entry(WORDS, ids=ASK, status=404),
     ("post", "/workflows/draft/loop/nodes/{node_id}/run"): Entry(WORDS, ids=ASK, status=404),
     ("post", "/advanced-chat/workflows/draft/iteration/nodes/{node_id}/run"): Entry(WORDS, ids=ASK, status=404),

@@ -105,6 +105,8 @@ OPEN: dict[tuple[str, str], Entry] = {
     ("post", "/api/login"): Entry({}, allowed=WRONG),
     ("get", "/api/form/human_input/{form_token}"): Entry(),
     ("post", "/api/form/human_input/{form_token}"): Entry({"action": "yes", "inputs": {}}),
+    ("post", "/api/form/human_input/{form_token}/upload-token"): Entry({}),
+    ("post", "/api/human-input-forms/files"): Entry({}, allowed=frozenset({401, 403})),
     ("post", "/api/login/second-factor"): Entry({}, allowed=WRONG),
     ("post", "/api/logout"): Entry({}, allowed=frozenset({200, 401})),
     ("post", "/api/email-code-login"): Entry({}, allowed=WRONG),

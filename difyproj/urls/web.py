@@ -4,6 +4,5 @@ from __future__ import annotations
 
 from accounts.api.web import urls as accounts
 from apps.api.web import urls as apps
-from workflows.api.web import urls as workflows
 
-urlpatterns = [*accounts.urlpatterns, *apps.urlpatterns, *workflows.urlpatterns]
+urlpatterns = [*accounts.urlpatterns, *apps.urlpatterns]

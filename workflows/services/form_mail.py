@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
+from uuid import UUID
 
 from django.conf import settings
 
@@ -38,17 +39,22 @@ def send(run: Run, delivery: Iterable[Mapping[str, Any]], *, title: str, token: 
         for address in _addresses(run, config):
             if sent == MOST_RECIPIENTS:
                 return sent
-            sent += _post(run, address, subject, text)
+            sent += _post(run.tenant_id, address, subject, text)
     return sent
 
 
-def _post(run: Run, address: str, subject: str, text: str) -> bool:
-    usage = limits.count(group="form-mail", key=str(run.tenant_id), rate=RATE)
+def send_one(tenant_id: UUID, address: str, config: Mapping[str, Any], *, title: str, link: str) -> bool:
+    """The same letter to one address; false when there were too many today, or the address is none."""
+    return _post(tenant_id, address, *_letter(config, title, link))
+
+
+def _post(tenant_id: UUID, address: str, subject: str, text: str) -> bool:
+    usage = limits.count(group="form-mail", key=str(tenant_id), rate=RATE)
     if usage is not None and usage.limited:
-        logger.warning("A form is not sent by e-mail: too many today.", extra={"run_id": str(run.pk)})
+        logger.warning("A form is not sent by e-mail: too many today.", extra={"tenant_id": str(tenant_id)})
         return False
     try:
-        mail.send(address, subject, text, tenant_id=run.tenant_id)
+        mail.send(address, subject, text, tenant_id=tenant_id)
     except InvalidParam:
         return False
     return True

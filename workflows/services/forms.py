@@ -53,16 +53,21 @@ def get(token: str, *, app_id: UUID | None = None) -> HumanInputForm:
     Raises FormNotFound, HumanInputFormSubmitted, HumanInputFormExpired.
     """
     row = find(token, app_id=app_id)
+    demand_waiting(row)
+    return row
+
+
+def demand_waiting(row: HumanInputForm) -> None:
+    """Raises HumanInputFormSubmitted, HumanInputFormExpired."""
     if row.status == FormStatus.SUBMITTED:
         raise HumanInputFormSubmitted
     if row.status == FormStatus.EXPIRED or row.expires_at <= clock.now():
         raise HumanInputFormExpired
-    return row
 
 
 def find(token: str, *, app_id: UUID | None = None) -> HumanInputForm:
     """The form of a token, answered or not, with app and run at hand. Raises FormNotFound."""
-    rows = HumanInputForm.objects.filter(token_hash=secrets.hash_token(token)).select_related("app", "run")
+    rows = HumanInputForm.objects.filter(token_hash=secrets.hash_token(token)).select_related("app__tenant", "run")
     found = rows.first() if app_id is None else rows.filter(app_id=app_id).first()
     if found is None:
         raise FormNotFound

@@ -13,10 +13,12 @@ from django.core import mail
 from difyproj.infra import jobs
 from difyproj.kernel import ids
 from difyproj.testing.cast import Cast
+from difyproj.testing.console import signed_in
 from difyproj.testing.flows import ASKING, make_flow
 from difyproj.testing.mailbox import letters_to, link_for
 from difyproj.testing.served import Served
 from workflows.engine.node import Form
+from workflows.models import HumanInputForm
 from workflows.services import form_mail, forms
 
 from .rows import graph_app, run_of
@@ -104,3 +106,25 @@ async def test_a_run_that_pauses_writes_to_people_and_goes_on_by_the_page(house:
     answer = await house.call("POST", path, data={"action": "yes", "field.note": "Fine"}, headers={"Authorization": ""})
     assert answer.status == 200
     assert await ended(body["task_id"]) == "succeeded"
+
+
+async def test_an_author_tries_the_letter_out(house: Served, settings: Any) -> None:
+    settings.PUBLIC_URL = house.url
+    graph = copy.deepcopy(ASKING)
+    config = {"recipients": {"items": [ANN]}, "subject": "Look", "body": "{{#start.word#}}: {{#url#}}"}
+    graph["nodes"][1]["data"]["delivery_methods"] = [{"id": "m1", "type": "email", "enabled": True, "config": config}]
+    key, bob = await sync_to_async(make_flow)(house.cast.alice, graph), await signed_in(house, house.cast.bob)
+    place = f"/apps/{key.app.pk}/workflows/draft/human-input/nodes/ask/delivery-test"
+    sent = await bob.post(place, {"delivery_method_id": "m1", "inputs": {"start.word": "Tea"}})
+    assert (sent.status, sent.json()) == (200, {})
+    assert (await bob.post(place, {"delivery_method_id": "m2"})).json()["params"] == "delivery_method_id"
+    assert await sync_to_async(recipients)() == [house.cast.bob.account.email]
+    assert mail.outbox[0].body.startswith("Tea: ")
+    page = urlsplit(mail.outbox[0].body.split()[-1]).path
+    shown = await house.call("GET", page, headers={"Authorization": ""})
+    assert shown.status == 200 and b"Is this right? Tea" in shown.body
+    for action, status, told in (("maybe", 400, b"must be one of"), ("yes", 200, b"This was a test")):
+        answer = await house.call("POST", page, data={"action": action, "field.note": "Fine"}, headers={"Authorization": ""})
+        assert answer.status == status and told in answer.body
+    assert not await HumanInputForm.objects.aexists()
+    assert (await house.call("GET", f"{page}x", headers={"Authorization": ""})).status == 404

@@ -4,6 +4,13 @@ from __future__ import annotations
 
 from django.urls import URLPattern
 
-from . import conversations, generate, media, site, workflows
+from . import conversations, forms, generate, media, site, workflows
 
-urlpatterns: list[URLPattern] = [*site.routes, *generate.routes, *workflows.routes, *conversations.routes, *media.routes]
+urlpatterns: list[URLPattern] = [
+    *site.routes,
+    *generate.routes,
+    *workflows.routes,
+    *conversations.routes,
+    *media.routes,
+    *forms.routes,
+]

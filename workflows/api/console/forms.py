@@ -14,11 +14,10 @@ from apps import generation
 from apps.models import RunStatus
 from difyproj.tiers.console import ConsoleViewSet
 from difyproj.tiers.fields import IsoField
+from difyproj.tiers.form_records import AnswerFields, FormRecord
 from difyproj.tiers.shapes import Shape
 from workflows.models import HumanInputForm
 from workflows.services import forms, runs
-
-from ..form_records import AnswerFields, FormRecord
 
 TAG = "Human input"
 

@@ -1,4 +1,4 @@
-"""One node of a draft: run alone, asked what it would ask people, and how it was run last."""
+"""One node of a draft: run alone, and how it was run last."""
 
 from __future__ import annotations
 
@@ -7,13 +7,11 @@ from typing import Any
 from django.urls import path
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiResponse, extend_schema
-from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from apps import generation
 from apps.models import App
-from difyproj.kernel.errors import InvalidParam
 from difyproj.tiers import given_files
 from difyproj.tiers.actions import Deferred
 from difyproj.tiers.fields import ObjectField, QueryField
@@ -23,11 +21,9 @@ from difyproj.tiers.streaming import EventStream
 from workflows.models import NodeExecution
 from workflows.services import drafts, runs
 
-from ..form_records import FormPreview
 from . import run_records
 from .graph_view import GraphViewSet
 
-HUMAN_INPUT = "human-input"
 STREAM = {(200, "text/event-stream"): OpenApiResponse(OpenApiTypes.STR, description="The stream of a workflow's run.")}
 
 
@@ -37,13 +33,6 @@ class NodeFields(Fields):
     inputs = ObjectField(required=False, default=dict)
     query = QueryField(required=False, default="", allow_null=True)
     files = FilesField()
-
-
-class FormRunFields(NodeFields):
-    """``form_inputs`` are what a person fills in."""
-
-    form_inputs = ObjectField(required=False, default=dict)
-    action = serializers.CharField(max_length=255)
 
 
 class NodeViewSet(GraphViewSet):
@@ -59,13 +48,6 @@ class NodeViewSet(GraphViewSet):
             query=fields["query"] or "",
             files=given_files.inputs_of(fields.get("files")),
         )
-
-    def asking(self, app_id: str, node_id: str) -> Any:
-        """The plan of a node that asks people. Raises NodeNotFound for another one."""
-        app = self.app(app_id)
-        if drafts.node_type(drafts.get(app), node_id) != HUMAN_INPUT:
-            raise generation.NodeNotFound
-        return self.plan(app, node_id)
 
     def shown(self, row: NodeExecution) -> Any:
         return run_records.ExecutionRecord(run_records.Executed(row, self.account)).data
@@ -88,55 +70,6 @@ class Nodes(NodeViewSet):
         app = self.app(app_id)
         row = runs.last_execution(app, workflow_id=drafts.get(app).pk, node_id=node_id)
         return Response(run_records.ExecutionRecord(run_records.alone(row)).data)
-
-
-class HumanInput(NodeViewSet):
-    """The form as people would get it. Nobody is asked."""
-
-    needs = {"preview": "app.edit", "preview_in_chat": "app.edit"}
-
-    def _preview(self, app_id: str, node_id: str) -> Deferred:
-        plan = self.asking(app_id, node_id)
-
-        async def ask() -> Response:
-            row = await generation.run_node(plan)
-            if not row.outputs:
-                raise InvalidParam(row.error, params=node_id)
-            return Response(FormPreview({"node_id": node_id, "node_title": row.title, **row.outputs["form"]}).data)
-
-        return Deferred(ask)
-
-    @extend_schema(operation_id="previewForm", request=NodeFields, responses=FormPreview)
-    def preview(self, request: Request, app_id: str, node_id: str) -> Deferred:
-        return self._preview(app_id, node_id)
-
-    @extend_schema(operation_id="previewFormInChat", request=NodeFields, responses=FormPreview)
-    def preview_in_chat(self, request: Request, app_id: str, node_id: str) -> Deferred:
-        return self._preview(app_id, node_id)
-
-
-class Answers(NodeViewSet):
-    """A node that asks people, run with an answer of the author's own."""
-
-    needs = {"create": "app.edit", "create_in_chat": "app.edit"}
-
-    def _run(self, app_id: str, node_id: str) -> Deferred:
-        plan, fields = self.asking(app_id, node_id), self.body(FormRunFields)
-
-        async def answer() -> Response:
-            asked = await generation.run_node(plan)
-            with_answer = generation.answer_node(plan, asked, action=fields["action"], inputs=fields["form_inputs"])
-            return Response(self.shown(await generation.run_node(with_answer)))
-
-        return Deferred(answer)
-
-    @extend_schema(operation_id="runForm", request=FormRunFields, responses=run_records.ExecutionRecord)
-    def create(self, request: Request, app_id: str, node_id: str) -> Deferred:
-        return self._run(app_id, node_id)
-
-    @extend_schema(operation_id="runFormInChat", request=FormRunFields, responses=run_records.ExecutionRecord)
-    def create_in_chat(self, request: Request, app_id: str, node_id: str) -> Deferred:
-        return self._run(app_id, node_id)
 
 
 class Containers(NodeViewSet):
@@ -172,17 +105,12 @@ class Containers(NodeViewSet):
         return self._run(app_id, node_id, "loop")
 
 
-draft, form = "workflows/draft", "workflows/draft/human-input/nodes/<str:node_id>/form"
-chats = "apps/<str:app_id>/advanced-chat"
+draft, chats = "workflows/draft", "apps/<str:app_id>/advanced-chat"
 routes = [
     path(f"apps/<str:app_id>/{draft}/nodes/<str:node_id>/run", Nodes.as_view({"post": "create"})),
     path(f"apps/<str:app_id>/{draft}/nodes/<str:node_id>/last-run", Nodes.as_view({"get": "last"})),
-    path(f"apps/<str:app_id>/{form}/preview", HumanInput.as_view({"post": "preview"})),
-    path(f"{chats}/{form}/preview", HumanInput.as_view({"post": "preview_in_chat"})),
     path(f"apps/<str:app_id>/{draft}/iteration/nodes/<str:node_id>/run", Containers.as_view({"post": "iterate"})),
     path(f"apps/<str:app_id>/{draft}/loop/nodes/<str:node_id>/run", Containers.as_view({"post": "loop"})),
     path(f"{chats}/{draft}/iteration/nodes/<str:node_id>/run", Containers.as_view({"post": "iterate_in_chat"})),
     path(f"{chats}/{draft}/loop/nodes/<str:node_id>/run", Containers.as_view({"post": "loop_in_chat"})),
-    path(f"apps/<str:app_id>/{form}/run", Answers.as_view({"post": "create"})),
-    path(f"{chats}/{form}/run", Answers.as_view({"post": "create_in_chat"})),
 ]

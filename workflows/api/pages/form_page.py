@@ -23,7 +23,8 @@ from difyproj.kernel import errors
 from difyproj.kernel.errors import DomainError
 from difyproj.tiers import throttling
 from workflows.models import HumanInputForm
-from workflows.services import forms
+from workflows.services import form_trials, forms
+from workflows.services.form_trials import Trial
 
 from . import form_fields, form_text
 
@@ -55,7 +56,7 @@ def _answer(request: HttpRequest, token: str) -> HttpResponse:
     if request.method not in METHODS:
         raise errors.MethodNotAllowed
     throttling.check_newcomer(request.META.get("REMOTE_ADDR") or None, group=GROUP)
-    row = forms.get(token)
+    row = form_trials.get(token) if form_trials.is_trial(token) else forms.get(token)
     if request.method != "POST":
         return _asked(request, row)
     _demand_own_page(request)
@@ -63,17 +64,21 @@ def _answer(request: HttpRequest, token: str) -> HttpResponse:
     typed = form_fields.sent(row.definition, body)
     if form_fields.needs_files(row.definition):
         return _asked(request, row, typed, status=400)
+    told = _("Your answer has been sent. You can close this page.")
     try:
-        generation.submit_form(token, action=body.get("action", ""), inputs=typed)
+        if isinstance(row, Trial):
+            form_trials.answer(row, action=body.get("action", ""), inputs=typed)
+            told = _("This was a test: nothing was sent. You can close this page.")
+        else:
+            generation.submit_form(token, action=body.get("action", ""), inputs=typed)
     except errors.InvalidFormData as error:
         return _asked(request, row, typed, error, status=400)
-    shown = {"heading": _("Thank you"), "message": _("Your answer has been sent. You can close this page.")}
-    return _page(request, "form/told.html", shown)
+    return _page(request, "form/told.html", {"heading": _("Thank you"), "message": told})
 
 
 def _asked(
     request: HttpRequest,
-    row: HumanInputForm,
+    row: HumanInputForm | Trial,
     typed: Mapping[str, Any] | None = None,
     error: DomainError | None = None,
     *,

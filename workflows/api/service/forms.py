@@ -14,9 +14,8 @@ from apps.models.run import GRAPH_MODES
 from difyproj.kernel.errors import DomainError, NotWorkflowApp
 from difyproj.tiers.base import ServiceViewSet
 from difyproj.tiers.fields import UserField
+from difyproj.tiers.form_records import AnswerFields, FormRecord
 from workflows.services import forms
-
-from ..form_records import AnswerFields, FormRecord
 
 
 class UserAnswerFields(AnswerFields):

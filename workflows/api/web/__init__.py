@@ -1,1 +1,0 @@
-"""The Web API of graphs: forms, which their tokens alone open."""
