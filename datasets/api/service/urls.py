@@ -6,6 +6,7 @@ from django.urls import path
 
 from .datasets import Datasets
 from .documents import DocumentDownload, DocumentProgress, Documents, DocumentStatus, DocumentsZip
+from .external import ExternalKnowledge
 from .metadata import BuiltInFields, DocumentsMetadata, MetadataFields
 from .pipeline import DatasourceRuns, Datasources, PipelineFiles, PipelineRuns
 from .retrieve import Retrieval
@@ -18,6 +19,7 @@ DOCUMENT = f"{DATASET}/documents/<str:document_id>"
 SEGMENT = f"{DOCUMENT}/segments/<str:segment_id>"
 
 urlpatterns = [
+    path("retrieval", ExternalKnowledge.as_view({"post": "create"})),
     path("datasets", Datasets.as_view({"get": "list", "post": "create"})),
     path("datasets/tags", Tags.as_view({"get": "list", "post": "create", "patch": "update", "delete": "destroy"})),
     path("datasets/tags/binding", TagBindings.as_view({"post": "create"})),
