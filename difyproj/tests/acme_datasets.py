@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from itertools import count
 from typing import Any
 
@@ -57,7 +58,7 @@ def furnish(person: Person, secret: str) -> dict[str, str]:
     }
 
 
-def add(person: Person, ids: dict[str, str]) -> None:
+def add(person: Person, ids: Mapping[str, str]) -> None:
     """One more of all that lists show. In a thread of the database."""
     number, principal = next(_numbers), person.principal
     dataset = Dataset.objects.get(pk=ids["dataset_id"])

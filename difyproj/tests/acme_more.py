@@ -30,7 +30,7 @@ from apps.services import app_stars, end_users, passports, tokens
 from apps.services import tags as app_tags
 from difyproj.testing.served import PROVIDER, Served, make_app
 
-from . import acme_flows
+from . import acme_datasets, acme_flows
 from .acme import OTHER_MODEL, VISITOR
 
 _numbers = count()
@@ -44,6 +44,8 @@ def add(house: Served, ids: Mapping[str, str], times: int) -> None:
         for key in (house.chat, house.completion):
             _add_talk(house, key.app, ids)
         acme_flows.add(house, ids)
+        if "dataset_id" in ids:
+            acme_datasets.add(house.cast.alice, ids)
 
 
 def _add_people_and_models(house: Served) -> None:

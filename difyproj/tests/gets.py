@@ -11,6 +11,7 @@ from apps.models import App
 from apps.models.token import TokenKind
 from apps.services import tokens
 from difyproj.testing.console import TierClient, signed_in, visiting
+from difyproj.testing.knowledge_contract import dataset_key
 from difyproj.testing.served import Answer, Served
 from difyproj.tiers.features_off import FeatureOff
 
@@ -39,6 +40,25 @@ SERVICE: dict[str, Entry] = {
     "/v1/workflows/run/{workflow_run_id}": Entry(ids={"workflow_run_id": "{flow_run_id}"}),
     "/v1/workflows/logs": Entry(query={"keyword": "secret"}),
     "/v1/form/human_input/{form_token}": Entry(),
+}
+DATASET = "/v1/datasets/{dataset_id}"
+SEGMENT = f"{DATASET}/documents/{{document_id}}/segments/{{segment_id}}"
+KNOWLEDGE: dict[str, Entry] = {
+    "/v1/datasets": Entry(query={"include_all": "true"}),
+    "/v1/datasets/tags": Entry(),
+    DATASET: Entry(),
+    f"{DATASET}/tags": Entry(),
+    f"{DATASET}/metadata": Entry(),
+    f"{DATASET}/metadata/built-in": Entry(),
+    f"{DATASET}/pipeline/datasource-plugins": Entry(),
+    f"{DATASET}/documents": Entry(),
+    f"{DATASET}/documents/{{batch}}/indexing-status": Entry(),
+    f"{DATASET}/documents/{{document_id}}": Entry(),
+    f"{DATASET}/documents/{{document_id}}/download": Entry(),
+    f"{DATASET}/documents/{{document_id}}/segments": Entry(),
+    SEGMENT: Entry(),
+    f"{SEGMENT}/child_chunks": Entry(),
+    "/v1/workspaces/current/models/model-types/{model_type}": Entry(),
 }
 VISITOR: dict[str, Entry] = {
     "/api/site": Entry(),
@@ -76,6 +96,7 @@ WITHOUT = {
     "/console/api/files/{file_id}/preview",
     "/files/{file_id}/file-preview",
     "/files/{file_id}/image-preview",
+    "/files/documents/{document_id}/download",
 }
 DOCUMENTS = ("openapi.json", "docs", "redoc")
 
@@ -94,7 +115,9 @@ def gets() -> list[Operation]:
 
 def entry_of(operation: Operation) -> Entry | None:
     path = operation.route.path
-    return FULL.get(path) or CONSOLE.get(operation.name) or SERVICE.get(path) or VISITOR.get(path) or WRITER.get(path)
+    return next((table[path] for table in (FULL, SERVICE, KNOWLEDGE, VISITOR, WRITER) if path in table), None) or CONSOLE.get(
+        operation.name
+    )
 
 
 async def callers(house: Served, ids: Mapping[str, str]) -> Mapping[str, TierClient]:
@@ -103,8 +126,11 @@ async def callers(house: Served, ids: Mapping[str, str]) -> Mapping[str, TierCli
         TierClient(house, "", {"Authorization": f"Bearer {await sync_to_async(_key)(ids[name])}"})
         for name in ("flow_app_id", "asking_app_id")
     ]
+    knowledge = TierClient(house, "", {"Authorization": f"Bearer {await sync_to_async(dataset_key)(house.cast.alice)}"})
     return {
         "/v1/": TierClient(house, "", {}),
+        "/v1/datasets": knowledge,
+        "/v1/workspaces/": knowledge,
         "/v1/workflows/": flow,
         "/v1/form/": asking,
         "/console/api/": await signed_in(house, house.cast.alice),

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import pytest
+from asgiref.sync import sync_to_async
 
 from apps.services import apps
 from difyproj.kernel import errors
+from difyproj.testing.knowledge_contract import dataset_key
 from difyproj.testing.served import Served
+from difyproj.tiers.datasets import DatasetViewSet
 from difyproj.tiers.errors import envelope, headers, status_of, translate
 
 from .routes import METHODS, Route, routes
@@ -15,17 +18,28 @@ from .shapes import ODD_BODIES, ODD_IDS, assert_shape
 OPEN = {"/v1/", "/v1/openapi.json", "/v1/docs", "/v1/redoc"}
 
 
+ODD_QUERY = {"user": "u1", "limit": "x", "page": "-1"}
+
+
+async def opening(house: Served, route: Route) -> dict[str, str]:
+    """The credential that the route is for."""
+    if not (isinstance(route.view, type) and issubclass(route.view, DatasetViewSet)):
+        return {}
+    return {"Authorization": f"Bearer {await sync_to_async(dataset_key)(house.cast.alice)}"}
+
+
 def tier() -> list[Route]:
     return [route for route in routes("v1/") if route.path not in OPEN]
 
 
 @pytest.mark.parametrize("route", tier(), ids=lambda route: route.path)
 async def test_odd_requests_get_the_envelope(house: Served, route: Route) -> None:
+    headers = await opening(house, route)
     for method in METHODS:
         for odd_id in ODD_IDS if route.parameters else ODD_IDS[:1]:
             path = route.path.format(**dict.fromkeys(route.parameters, odd_id))
             for body in ODD_BODIES:
-                answer = await house.call(method.upper(), path, json=body, params={"user": "u1", "limit": "x", "page": "-1"})
+                answer = await house.call(method.upper(), path, json=body, params=ODD_QUERY, headers=headers)
                 assert_shape(answer, path, f"{method} {path} {body!r}: {answer.status} {answer.body[:200]!r}")
 
 

@@ -16,7 +16,7 @@ from difyproj.kernel import jsonio
 from difyproj.testing.queries import counted
 from difyproj.testing.served import Served
 
-from . import acme, acme_more
+from . import acme, acme_datasets, acme_more
 from .gets import callers, entry_of, gets, read
 
 FILE = Path(__file__).with_name("query_counts.json")
@@ -50,6 +50,7 @@ async def costs(house: Served, ids: Mapping[str, str], enough: Mapping[str, int]
 
 async def test_no_get_asks_more_than_it_did_nor_more_for_many_rows(house: Served) -> None:
     ids = {**acme.NAMES, **await acme.furnish(house), "private_model": acme.OTHER_MODEL, "model_id": "x"}
+    ids |= await sync_to_async(acme_datasets.furnish)(house.cast.alice, acme.SECRET)
     update = bool(os.environ.get("UPDATE_QUERY_COUNTS"))
     committed: dict[str, int] = {} if update else jsonio.loads(FILE.read_bytes())
     await sync_to_async(acme_more.add)(house, ids, 1)
