@@ -17,6 +17,7 @@ from django.db import Error as DatabaseError
 
 from difyproj.infra import backends, db, egress, leases, loop, sandbox
 from difyproj.infra.cache import CacheWatch
+from difyproj.infra.jobs.base import stopping
 from workflows.services import callbacks
 
 from . import graph_resume, live, places, reaper, service, titles, triggered
@@ -33,6 +34,7 @@ SWITCH_SECONDS = 0.0005
 DRAIN_SECONDS, SETTLE_SECONDS = 8.0, 4.0
 # A worker's jobs have ten seconds together.
 WORKER_DRAIN_SECONDS = 3.0
+LOOK_SECONDS = 0.2
 END_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
@@ -77,6 +79,8 @@ class Background:
         await self._caches.start()
         if self._serves:
             self._hear_signals()
+        else:
+            self._tasks.append(loop.spawn(self._hear_end(), name="hear-end"))
 
     async def stop(self) -> None:
         """Let running answers end for a moment, end the rest with what they have, then give everything back."""
@@ -100,6 +104,12 @@ class Background:
             seconds = DRAIN_SECONDS if self._serves else WORKER_DRAIN_SECONDS
             self._draining = loop.spawn(_drain(seconds), name="drain")
         await self._draining
+
+    async def _hear_end(self) -> None:
+        """A worker is told to end: its runs drain while its jobs come to an end."""
+        while not stopping.is_set():  # noqa: ASYNC110  set by a signal's handler, on no loop
+            await asyncio.sleep(LOOK_SECONDS)
+        await self._drain()
 
     def _hear_signals(self) -> None:
         """The server first waits for its connections, and they for their answers: draining begins with the signal."""
