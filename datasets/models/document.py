@@ -126,6 +126,7 @@ class Document(TenantRow):
         indexes = [
             models.Index(fields=["dataset", "position"], name="document_list"),
             models.Index(fields=["dataset", "indexing_status"], name="document_status"),
+            models.Index(fields=["created_at"], condition=Q(indexing_status__in=UNFINISHED), name="document_unfinished"),
         ]
 
     def __str__(self) -> str:

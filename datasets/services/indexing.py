@@ -76,11 +76,14 @@ class Asker:
 def put(dataset_id: UUID, segments: Sequence[Segment], asker: Asker | None = None, *, only: int | None = None) -> bool:
     """Embed these segments of one dataset and write their entries to its indexes (``only``: to that generation).
 
-    Those that are disabled are taken out instead. False when the asker's guard refused. Raises what the model raises.
+    Those that are disabled are taken out instead. False when the asker's guard refused, or the dataset is gone. Raises what
+    the model raises.
     """
     asker = asker or Asker()
     while segments:
         dataset = _settled(dataset_id)
+        if dataset is None:
+            return False
         goals = [goal for goal in targets(dataset) if only in (None, goal.generation)]
         texts = {unit.hash: unit.text for unit in units_of([segment for segment in segments if segment.enabled])}
         made = [(goal, _vectors(dataset, goal, texts, asker)) for goal in goals]
@@ -187,10 +190,10 @@ def hold(dataset_id: UUID) -> Dataset | None:
     return Dataset.objects.filter(pk=dataset_id).first()
 
 
-def _settled(dataset_id: UUID) -> Dataset:
-    """It keeps the store that it began with, whatever the default becomes."""
-    dataset = Dataset.objects.get(pk=dataset_id)
-    if not dataset.store:
+def _settled(dataset_id: UUID) -> Dataset | None:
+    """It keeps the store that it began with, whatever the default becomes. None when it is gone."""
+    dataset = Dataset.objects.filter(pk=dataset_id).first()
+    if dataset is not None and not dataset.store:
         Dataset.objects.filter(pk=dataset_id, store="").update(store=default_name())
         dataset.refresh_from_db(fields=["store"])
     return dataset
