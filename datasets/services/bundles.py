@@ -33,7 +33,8 @@ from .vectors import hash_of
 FORMAT, VERSION = "dataset-bundle", 1
 # What reading another thing than a bundle raises.
 BROKEN: Final = (
-    zipfile.BadZipFile, DataError, IntegrityError, KeyError, TypeError, ValueError, AttributeError, EOFError, NotImplementedError,
+    zipfile.BadZipFile, DataError, IntegrityError,
+    KeyError, TypeError, ValueError, AttributeError, EOFError, NotImplementedError,
 )  # fmt: skip
 LINE_BYTES: Final = 32 * 1024**2
 FILE_BYTES: Final = 4 * 1024**3
