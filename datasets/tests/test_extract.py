@@ -37,6 +37,14 @@ NOTE nobody reads this
 Bye
 """
 WORD = "## Results\n\nBefore the table.\n\n| Name | Size |\n| --- | --- |\n| a\\|b | two lines |\n\nAfter it.\n\n- Milk"
+ODS = """<office:document-content xmlns:office="urn:oasis:names:tc:opendocument:xmlns:office:1.0"
+xmlns:table="urn:oasis:names:tc:opendocument:xmlns:table:1.0" xmlns:text="urn:oasis:names:tc:opendocument:xmlns:text:1.0">
+<office:body><office:spreadsheet><table:table table:name="One"><table:table-row>
+<table:table-cell office:value-type="string"><text:p>Name</text:p></table:table-cell>
+<table:table-cell office:value-type="string"><text:p>Size</text:p></table:table-cell></table:table-row><table:table-row>
+<table:table-cell office:value-type="string"><text:p>a</text:p></table:table-cell>
+<table:table-cell office:value-type="float" office:value="1"><text:p>1</text:p></table:table-cell></table:table-row>
+</table:table></office:spreadsheet></office:body></office:document-content>"""
 SHEET: list[list[str | float]] = [["Name", "Size"], ["a", 1], ["b", 2.5]]
 TABLE = "| Name | Size |\n| --- | --- |\n| a | 1 |\n| b | 2.5 |"
 # name: (document, text), at least one for each row of the table.
@@ -55,6 +63,16 @@ GIVEN: dict[str, tuple[bytes, str]] = {
     "a.tsv": (b"Name\tSize\na\t1\nb\t2.5", TABLE),
     "a.xlsx": (documents.sheets(One=SHEET), TABLE),
     "two.xlsx": (documents.sheets(One=SHEET, Two=[["x"]], Empty=[]), f"## One\n\n{TABLE}\n\n## Two\n\n| x |\n| --- |"),
+    "a.ods": (
+        documents.zipped(
+            {
+                "mimetype": "application/vnd.oasis.opendocument.spreadsheet",
+                "content.xml": ODS.replace("\n", " ").replace("> <", "><"),
+                "META-INF/manifest.xml": '<m:manifest xmlns:m="urn:oasis:names:tc:opendocument:xmlns:manifest:1.0"/>',
+            }
+        ),
+        "| Name | Size |\n| --- | --- |\n| a | 1 |",
+    ),
     "a.html": (
         PAGE.encode(),
         "## News\n\nOne bold word.\n\n- first\n- second\n\n| a | b |\n| --- | --- |\n| 1 | x\\|y |\n\n  kept\n so\n\ntail",
@@ -126,9 +144,13 @@ def test_a_large_text_comes_in_pieces_that_end_with_lines_in_its_encoding() -> N
 
 
 def test_a_large_table_says_its_head_again() -> None:
-    pages = extracted(b"name,size\n" + b"a row,1\n" * 100_000, "a.csv").pages
-    assert len(pages) > 2 and all(page.text.startswith("| name | size |\n| --- | --- |\n| a row |") for page in pages)
-    assert sum(page.text.count("a row") for page in pages) == 100_000
+    for data, name in (
+        (b"name,size\n" + b"a row,1\n" * 100_000, "a.csv"),
+        (documents.sheets(One=[["name", "size"], *[["a row", 1]] * 100_000]), "a.xlsx"),
+    ):
+        pages = extracted(data, name).pages
+        assert len(pages) > 1 and all(page.text.startswith("| name | size |\n| --- | --- |\n| a row |") for page in pages)
+        assert sum(page.text.count("a row") for page in pages) == 100_000
 
 
 def test_a_word_document_has_the_pages_that_it_was_saved_with() -> None:

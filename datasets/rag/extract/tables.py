@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Final
+
+BLOCK: Final = 256 * 1024
+"""Characters of one table."""
 
 
 def markdown(rows: Sequence[Sequence[str]], *, line_break: str = " ") -> str:
@@ -15,6 +19,21 @@ def markdown(rows: Sequence[Sequence[str]], *, line_break: str = " ") -> str:
         return ""
     lines = [_line([*row[:width], *[""] * (width - len(row))]) for row in kept]
     return "\n".join([lines[0], _line(["---"] * width), *lines[1:]])
+
+
+def blocks(rows: Iterable[Sequence[str]], *, line_break: str = " ") -> Iterator[str]:
+    """A long table as several, each of which says the head again."""
+    head: list[Sequence[str]] = []
+    held: list[Sequence[str]] = []
+    size = 0
+    for row in rows:
+        held.append(row)
+        size += sum(map(len, row))
+        if size > BLOCK:
+            yield from filter(None, [markdown([*head, *held], line_break=line_break)])
+            head, held, size = head or held[:1], [], 0
+    if held:
+        yield from filter(None, [markdown([*head, *held], line_break=line_break)])
 
 
 def _cell(text: str, line_break: str) -> str:

@@ -12,8 +12,6 @@ from datasets.rag.extract.plain import pieces
 
 _SEPARATORS: Final = ",;\t|"
 _SAMPLE: Final = 8192
-_BLOCK: Final = 256 * 1024
-"""Characters of one table; the next one says the head again."""
 
 
 def extract(source: Source) -> Document:
@@ -29,7 +27,7 @@ def _pages(source: Source) -> Iterator[Page]:
         for row in reader:
             if row:
                 rows.append(row)
-            if lines.size > _BLOCK:
+            if lines.size > tables.BLOCK:
                 yield from _table(head, rows)
                 head, rows = head or rows[0], []
                 lines.forget()
@@ -72,7 +70,7 @@ class _Lines:
         for line in self._given:
             block.append(line)
             size += len(line)
-            if size > _BLOCK:
+            if size > tables.BLOCK:
                 yield "".join(block)
                 block, size = [], 0
         yield "".join(block)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import date, datetime, time
 from typing import Any, Final
 
@@ -19,28 +19,30 @@ def extract(source: Source) -> Document:
     if source.file.read(2) == b"PK":
         archives.check(source.file)
     source.file.seek(0)
+    return Document(_pages(source))
+
+
+def _pages(source: Source) -> Iterator[Page]:
     try:
         book = CalamineWorkbook.from_filelike(source.file)
         shown = [sheet.name for sheet in book.sheets_metadata if sheet.visible is SheetVisibleEnum.Visible]
-        pages = [_page(book, at, name, is_alone=len(shown) == 1) for at, name in enumerate(shown, start=1)]
+        for at, name in enumerate(shown, start=1):
+            heading = f"## {name}\n\n" if len(shown) > 1 else ""
+            for table in tables.blocks(_rows(book, name), line_break="<br>"):
+                yield Page(at, f"{heading}{table}", name, is_markdown=True)
     except PasswordError:
         raise Unreadable("The spreadsheet is locked by a password.") from None
     except (CalamineError, ValueError, OSError):
         raise Unreadable("The spreadsheet is damaged, or is none.") from None
-    return Document([page for page in pages if page.text])
 
 
-def _page(book: CalamineWorkbook, at: int, name: str, *, is_alone: bool) -> Page:
+def _rows(book: CalamineWorkbook, name: str) -> Iterator[list[str]]:
     sheet = book.get_sheet_by_name(name)
     if sheet.width * sheet.height > _MOST_CELLS:
         raise Unreadable(f"The sheet {name!r} has more than {_MOST_CELLS} cells.")
-    table = tables.markdown([[_text(cell) for cell in row] for row in _rows(sheet)])
-    return Page(at, table if is_alone or not table else f"## {name}\n\n{table}", name, is_markdown=True)
-
-
-def _rows(sheet: Any) -> Sequence[Sequence[Any]]:
-    rows: Sequence[Sequence[Any]] = sheet.to_python(skip_empty_area=True)
-    return rows
+    rows: Iterable[Sequence[Any]] = sheet.to_python(skip_empty_area=True)
+    for row in rows:
+        yield [_text(cell) for cell in row]
 
 
 def _text(cell: Any) -> str:
