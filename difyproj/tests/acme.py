@@ -20,7 +20,7 @@ from difyproj.testing.cast import PASSWORD, Person
 from difyproj.testing.console import signed_in, visiting
 from difyproj.testing.served import MODEL, PROVIDER, Served
 
-from . import acme_flows
+from . import acme_flows, acme_knowledge
 
 SECRET = "Alice's secret question"
 OTHER_MODEL = "acme-private-model"
@@ -74,7 +74,8 @@ async def furnish(house: Served) -> dict[str, str]:
         "completion_message_id": written["message_id"],
         "completion_task_id": written["task_id"],
     }
-    return {**ids, **await sync_to_async(_rows)(house, ids), **await acme_flows.furnish(house, SECRET)}
+    knowledge = await sync_to_async(acme_knowledge.furnish)(house.cast.alice, SECRET)
+    return {**ids, **await sync_to_async(_rows)(house, ids), **knowledge, **await acme_flows.furnish(house, SECRET)}
 
 
 def _rows(house: Served, ids: dict[str, str]) -> dict[str, str]:

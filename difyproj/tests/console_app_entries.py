@@ -5,6 +5,7 @@ from __future__ import annotations
 from . import console_entries as console
 from .console_entries import OWN, REFUSED, Table, below, own
 from .console_flow_entries import FLOW_LOSSES, FLOWS, WAITING
+from .console_knowledge_entries import KNOWLEDGE, KNOWLEDGE_LOSSES
 from .console_trigger_entries import TRIGGERS
 from .sweeping import Entry
 
@@ -128,6 +129,8 @@ ENTRIES: Table = {
     **below(APP, FLOWS),
     **below(APP, TRIGGERS),
     **below(console.PREFIX, WAITING),
+    **below(console.PREFIX, KNOWLEDGE),
+    **below(console.PREFIX, KNOWLEDGE_LOSSES),
     **below(console.PREFIX, LIST_LOSSES),
     **below(APP, FLOW_LOSSES),
     **below(APP, APP_LOSSES),
