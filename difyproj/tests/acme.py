@@ -11,8 +11,8 @@ from accounts.models import ModelSetting, Session, SessionScope
 from accounts.models.tag import TagType
 from accounts.policies import Role
 from accounts.services import accounts, credentials, sessions, tags, tenants
-from apps.models import AnnotationHit, ApiToken, EndUser, Message, PinnedConversation, SavedMessage, UploadFile
-from apps.services import annotation, app_stars, dataset_keys, dsl, sites
+from apps.models import AnnotationHit, AnnotationReply, ApiToken, EndUser, Message, PinnedConversation, SavedMessage, UploadFile
+from apps.services import annotation, annotation_reply, app_stars, dataset_keys, dsl, sites
 from apps.services import tags as app_tags
 from difyproj.infra.models import Job
 from difyproj.kernel import clock
@@ -87,6 +87,7 @@ def _rows(house: Served, ids: dict[str, str]) -> dict[str, str]:
         tenant=alice.tenant, app=chat, annotation=noted, question=SECRET, source="api",
         annotation_question=SECRET, annotation_content="Hush.",
     )  # fmt: skip
+    replies = annotation_reply.enable(chat, provider="builtin", model="hashing-384", score_threshold=0.9, by=None)
     tag = tags.create(principal=principal, type=TagType.APP, name="Confidential", created_by=alice.account)
     app_tags.bind(principal=principal, tag_ids=[tag.pk], type=TagType.APP, target_id=chat.pk)
     app_stars.add(principal, chat)
@@ -110,6 +111,8 @@ def _rows(house: Served, ids: dict[str, str]) -> dict[str, str]:
         "completion_conversation_id": str(written.conversation_id),
         "annotation_id": str(noted.pk),
         "job_id": str(job.pk),
+        "reply_job_id": str(replies.pk),
+        "annotation_setting_id": str(AnnotationReply.objects.get(app=chat).pk),
         "import_id": str(_waiting(house)),
         "file_id": job.target_id,
         "tag_id": str(tag.pk),

@@ -17,6 +17,7 @@ BOUND = {"type": "app", "target_id": "{app_id}"}
 CONFIG = {"model": {"provider": "openai", "name": "gpt-4o-mini", "mode": "chat", "completion_params": {}}}
 FILE = {"mode": "yaml-content", "yaml_content": "app: {name: New, mode: workflow}\nworkflow: {graph: {nodes: [], edges: []}}"}
 ASK = {"inputs": {}, "query": "x", "response_mode": "blocking"}
+REPLY = {"embedding_provider_name": "builtin", "embedding_model_name": "hashing-384", "score_threshold": 0.9}
 MISSING = frozenset({404})
 # A stop says success whatever the id is, as the contract does, and stops nothing of others.
 SAYS_SO = frozenset({200, 404})
@@ -49,6 +50,12 @@ APPS: Table = {
     ("get", "/annotations/batch-import-status/{job_id}"): Entry(crossed=REFUSED),
     ("post", "/annotations/{annotation_id}"): Entry({"question": "Q", "answer": "A"}),
     ("get", "/annotations/{annotation_id}/hit-histories"): Entry(),
+    ("post", "/annotation-reply/{action}"): Entry(REPLY, ids={"action": "enable"}),
+    ("get", "/annotation-reply/{action}/status/{job_id}"): Entry(
+        ids={"action": "enable", "job_id": "{reply_job_id}"}, crossed=REFUSED
+    ),
+    ("get", "/annotation-setting"): Entry(),
+    ("post", "/annotation-settings/{annotation_setting_id}"): Entry({"score_threshold": 0.8}),
     ("get", "/messages/{message_id}"): Entry(),
     ("get", "/chat-messages"): Entry(query={"conversation_id": "{conversation_id}"}),
     ("post", "/chat-messages"): Entry({**ASK, "conversation_id": "{conversation_id}"}, ids=DEBUGGED),

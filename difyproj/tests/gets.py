@@ -28,6 +28,7 @@ SERVICE: dict[str, Entry] = {
     "/v1/messages": Entry(query={**USER, **HERE}),
     "/v1/app/feedbacks": Entry(),
     "/v1/apps/annotations": Entry(),
+    "/v1/apps/annotation-reply/{action}/status/{job_id}": Entry(ids={"action": "enable", "job_id": "{reply_job_id}"}),
     "/v1/conversations": Entry(query=USER),
     "/v1/conversations/{conversation_id}/variables": Entry(query=USER),
     "/v1/info": Entry(),

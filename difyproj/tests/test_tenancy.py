@@ -38,11 +38,13 @@ class Entry:
     headers: dict[str, str] = field(default_factory=dict)
     allowed: frozenset[int] = frozenset({404})
     family: str = "chat"
+    ids: dict[str, str] = field(default_factory=dict)
 
 
 NOTHING_FOREIGN = frozenset({200, 204})
 ASK = {"inputs": {}, "query": "x", "user": "u1"}
 SAY = {"inputs": {"word": "x"}, "user": "u1"}
+REPLY = {"embedding_provider_name": "builtin", "embedding_model_name": "hashing-384", "score_threshold": 0.9}
 SECRET = "Alice's secret question"
 
 ENTRIES: dict[tuple[str, str], Entry] = {
@@ -69,6 +71,8 @@ ENTRIES: dict[tuple[str, str], Entry] = {
     ("get", "/v1/messages/{message_id}/suggested"): Entry(query={"user": "u1"}),
     ("post", "/v1/messages/{message_id}/feedbacks"): Entry({"user": "u1", "rating": "dislike"}),
     ("get", "/v1/app/feedbacks"): Entry(allowed=NOTHING_FOREIGN),
+    ("post", "/v1/apps/annotation-reply/{action}"): Entry(REPLY, allowed=NOTHING_FOREIGN, ids={"action": "enable"}),
+    ("get", "/v1/apps/annotation-reply/{action}/status/{job_id}"): Entry(allowed=frozenset({400}), ids={"action": "enable"}),
     ("get", "/v1/apps/annotations"): Entry(query={"keyword": "secret"}, allowed=NOTHING_FOREIGN),
     ("post", "/v1/apps/annotations"): Entry({"question": "Q", "answer": "A"}, allowed=frozenset({201})),
     ("put", "/v1/apps/annotations/{annotation_id}"): Entry({"question": "Stolen", "answer": "A"}),
@@ -157,6 +161,7 @@ async def chat_ids(house: Served) -> dict[str, str]:
     await house.call("POST", f"/v1/messages/{body['id']}/feedbacks", json={"user": "u1", "rating": "like"})
     noted = {"question": SECRET, "answer": "Hush."}
     annotation = (await house.call("POST", "/v1/apps/annotations", json=noted)).json()
+    replies = (await house.call("POST", "/v1/apps/annotation-reply/enable", json=REPLY)).json()
     return {
         "conversation_id": body["conversation_id"],
         "message_id": body["id"],
@@ -166,6 +171,7 @@ async def chat_ids(house: Served) -> dict[str, str]:
         "variable_id": body["id"],
         "model_id": "alices-chat",
         "annotation_id": annotation["id"],
+        "job_id": replies["job_id"],
     }
 
 
@@ -186,7 +192,9 @@ async def knock(house: Served, method: str, route: Route, ids: dict[str, str], k
     if "user" in query:
         query["user"] = user
     headers = filled(entry.headers, ids)
-    return await house.call(method.upper(), route.path.format(**ids), key=key, json=body, params=query, headers=headers)
+    return await house.call(
+        method.upper(), route.path.format(**{**ids, **entry.ids}), key=key, json=body, params=query, headers=headers
+    )
 
 
 async def footprint(house: Served) -> Rows:

@@ -41,6 +41,7 @@ ENTRIES: dict[tuple[str, str], Entry] = {
     ("post", "/v1/datasets"): Entry(
         {"name": "x", "provider": "external", "external_knowledge_api_id": "{external_api_id}", "external_knowledge_id": "x"}
     ),
+    ("post", "/v1/retrieval"): Entry({"knowledge_id": "{dataset_id}", "query": "secret"}),
     ("get", "/v1/datasets/tags"): Entry(allowed=OWN),
     ("post", "/v1/datasets/tags"): Entry({"name": "Mine"}, allowed=OWN),
     ("patch", "/v1/datasets/tags"): Entry({"tag_id": "{knowledge_tag_id}", "name": "Stolen"}),
@@ -51,6 +52,7 @@ ENTRIES: dict[tuple[str, str], Entry] = {
     ("get", DATASET): Entry(),
     ("patch", DATASET): Entry({"name": "Stolen"}),
     ("delete", DATASET): Entry(),
+    ("post", "/v1/retrieval"): Entry({"knowledge_id": "{dataset_id}", "query": "x"}),
     ("post", f"{DATASET}/retrieve"): Entry(ASKED),
     ("post", f"{DATASET}/hit-testing"): Entry(ASKED),
     ("get", f"{DATASET}/tags"): Entry(),

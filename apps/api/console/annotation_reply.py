@@ -44,14 +44,14 @@ class AnnotationReplies(ConsoleViewSet):
         request=annotation_replies.ThresholdFields,
         responses={200: annotation_replies.SettingRecord},
     )
-    def change(self, request: Request, app_id: str, setting_id: str) -> Response:
+    def change(self, request: Request, app_id: str, annotation_setting_id: str) -> Response:
         app, fields = self.app(app_id), self.body(annotation_replies.ThresholdFields)
-        return Response(annotation_replies.setting(annotation_reply.change(app, setting_id, **fields)))
+        return Response(annotation_replies.setting(annotation_reply.change(app, annotation_setting_id, **fields)))
 
 
 routes = [
     path("apps/<str:app_id>/annotation-reply/<str:action>", AnnotationReplies.as_view({"post": "create"})),
     path("apps/<str:app_id>/annotation-reply/<str:action>/status/<str:job_id>", AnnotationReplies.as_view({"get": "retrieve"})),
     path("apps/<str:app_id>/annotation-setting", AnnotationReplies.as_view({"get": "setting"})),
-    path("apps/<str:app_id>/annotation-settings/<str:setting_id>", AnnotationReplies.as_view({"post": "change"})),
+    path("apps/<str:app_id>/annotation-settings/<str:annotation_setting_id>", AnnotationReplies.as_view({"post": "change"})),
 ]
