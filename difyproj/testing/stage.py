@@ -5,8 +5,8 @@ What services do for four people and three apps is two hundred statements; copie
 
 from __future__ import annotations
 
-import pickle
 from collections.abc import Callable
+from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
@@ -35,7 +35,7 @@ class Scene(Generic[T]):
     """``copies``: the tables that have rows in it, and where those wait. ``made`` is what the services gave back."""
 
     copies: dict[str, str]
-    made: bytes
+    made: T
 
     def play(self) -> T:
         """The rows stand in their tables again, with the ids that they always have."""
@@ -44,8 +44,7 @@ class Scene(Generic[T]):
         with transaction.atomic(), connection.cursor() as cursor:
             for statement in [";".join(statements)] if connection.vendor == "postgresql" else statements:
                 cursor.execute(without_checks(statement))
-        made: T = pickle.loads(self.made)
-        return made
+        return deepcopy(self.made)
 
     def _insert(self, connection: BaseDatabaseWrapper, table: str, copy: str) -> str:
         insert = f"INSERT INTO {connection.ops.quote_name(table)} SELECT * FROM {copy}"
@@ -64,7 +63,7 @@ class Stage:
 def set_stage(upstream_url: str) -> Stage:
     """Both scenes, made in an empty database and left in one."""
     cast = _rehearse("cast", raise_curtain, {})
-    furniture = _rehearse("furniture", lambda: furnish(pickle.loads(cast.made), upstream_url), cast.copies)
+    furniture = _rehearse("furniture", lambda: furnish(deepcopy(cast.made), upstream_url), cast.copies)
     empty_tables()
     return Stage(cast, furniture)
 
@@ -86,7 +85,7 @@ def _rehearse(name: str, make: Callable[[], T], before: dict[str, str]) -> Scene
                 which += f" WHERE {key} NOT IN (SELECT {key} FROM {earlier})"
             cursor.execute(f"CREATE TABLE {copy} AS {which}")
             copies[table] = copy
-    return Scene(copies, pickle.dumps(made))
+    return Scene(copies, deepcopy(made))
 
 
 def forget() -> None:
