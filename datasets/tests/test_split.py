@@ -266,6 +266,12 @@ def test_a_part_of_a_table_is_told_its_head() -> None:
     assert len(tables) > 2 and all("| Item | Price |\n| --- | --- |\n| a" in one.content for one in tables)
 
 
+def test_a_heading_without_a_text_is_no_passage() -> None:
+    first, second, *_ = told("# Guide\n\n## Install\n\n" + "Do this and that. " * 60)
+    assert first.content.startswith("# Guide\n\n## Install\n\nDo this")
+    assert second.content.startswith("Guide > Install\n\nDo this")
+
+
 def test_small_sections_are_told_together() -> None:
     (found,) = told("# A\n\none\n\n# B\n\ntwo")
     assert found.content == "# A\n\none\n\n# B\n\ntwo"

@@ -32,6 +32,27 @@ class _Heading:
         """The headings above this one."""
         return " > ".join(self.path[:-1])
 
+    @property
+    def inside(self) -> str:
+        """What its text is told after the first passage: this one too."""
+        return " > ".join(filter(None, self.path))
+
+
+@dataclass(frozen=True, slots=True)
+class _Section:
+    """From one heading to the next, or several of them; ``is_bare`` without a text."""
+
+    start: int
+    end: int
+    tokens: int
+    context: str
+    inside: str
+    is_bare: bool
+
+    def with_next(self, other: _Section) -> _Section:
+        inside = other.inside if self.is_bare else self.inside
+        return _Section(self.start, other.end, self.tokens + other.tokens, self.context, inside, self.is_bare and other.is_bare)
+
 
 @dataclass(slots=True)
 class _Layout:
@@ -54,35 +75,34 @@ class Sections:
         layout = self._layout(text)
         starts = [_Heading(0, 0, 0, (*before, "")), *layout.headings]
         bounds = [*(heading.start for heading in starts), len(text)]
-        held: tuple[int, int, int, str] | None = None
+        held: _Section | None = None
         for heading, (start, end) in zip(starts, pairwise(bounds), strict=True):
             if not text[start:end].strip():
                 continue
             tokens = self._lengths.count(text[start:end])
-            if held is not None and held[2] * _SMALL < self._lengths.most and held[2] + tokens <= self._lengths.most:
-                held = (held[0], end, held[2] + tokens, held[3])
+            section = _Section(start, end, tokens, heading.context, heading.inside, not text[heading.end : end].strip())
+            if held is not None and self._belong(held, section):
+                held = held.with_next(section)
                 continue
             if held is not None:
                 yield from self._section(text, layout, held)
-            held = (start, end, tokens, heading.context)
+            held = section
         if held is not None:
             yield from self._section(text, layout, held)
 
-    def _section(self, text: str, layout: _Layout, section: tuple[int, int, int, str]) -> Iterator[Span]:
-        start, end, tokens, context = section
-        if tokens + self._lengths.count(context) <= self._lengths.most:
-            yield Span(start, end, context)
+    def _belong(self, held: _Section, section: _Section) -> bool:
+        """A heading without a text is no passage of its own, and a small section none if there is room."""
+        is_small = held.tokens * _SMALL < self._lengths.most
+        return held.is_bare or (is_small and held.tokens + section.tokens <= self._lengths.most)
+
+    def _section(self, text: str, layout: _Layout, section: _Section) -> Iterator[Span]:
+        if section.tokens + self._lengths.count(section.context) <= self._lengths.most:
+            yield Span(section.start, section.end, section.context)
             return
-        inner = self._inner(text, layout, start, context)
-        for at, span in enumerate(self._within(text, layout, start, end, inner)):
+        for at, span in enumerate(self._within(text, layout, section.start, section.end, section.inside)):
             head = _head(text, layout, span.start)
             is_told = self._lengths.count(head) * _SMALL <= self._lengths.most
-            yield Span(span.start, span.end, inner if at else context, head if is_told else "")
-
-    def _inner(self, text: str, layout: _Layout, start: int, context: str) -> str:
-        """What the parts after the first are told: the section's own heading too."""
-        own = next((heading for heading in layout.headings if heading.start == start), None)
-        return " > ".join(own.path) if own is not None else context
+            yield Span(span.start, span.end, section.inside if at else section.context, head if is_told else "")
 
     def _within(self, text: str, layout: _Layout, start: int, end: int, context: str) -> Iterator[Span]:
         room = self._lengths.most - min(self._lengths.count(context), self._lengths.most // 2)
