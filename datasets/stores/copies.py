@@ -118,10 +118,10 @@ class Copies:
             self._keep(key, copy)
         return copy
 
-    def forget(self, index: int) -> None:
+    def clear(self) -> None:
+        """Another database than before."""
         with self._lock:
-            for key in [key for key in self._kept if key[0] == index]:
-                del self._kept[key]
+            self._kept.clear()
 
     @property
     def bytes(self) -> int:

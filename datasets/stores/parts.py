@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -18,6 +18,8 @@ from django.conf import settings
 from numpy.typing import NDArray
 
 from datasets.rag import bm25
+
+from .neighbours import Graph
 
 Floats = NDArray[np.float32]
 Longs = NDArray[np.int64]
@@ -48,13 +50,14 @@ class Part:
     lengths: NDArray[np.uint32]
     postings: NDArray[np.uint64]
     alive: Mask
+    graph: Graph = field(default_factory=Graph)
 
     def __len__(self) -> int:
         return len(self.ids)
 
     @property
     def bytes(self) -> int:
-        return sum(array.nbytes for array in self._arrays())
+        return sum(array.nbytes for array in self._arrays()) + self.graph.bytes
 
     @property
     def worded(self) -> tuple[int, int]:
@@ -67,9 +70,17 @@ class Part:
         alive = np.isin(self.ids, ids, assume_unique=True, kind="sort")
         return self if np.array_equal(alive, self.alive) else replace(self, alive=alive)
 
-    def compared(self, vector: Floats, chosen: Mask) -> Floats:
-        """The inner products of the chosen rows; of others something below every product."""
+    def nearest(self, vector: Floats, chosen: Mask, top_k: int) -> Mapping[int, float]:
+        """Keys and inner products of the best among the chosen rows."""
         chosen = chosen & self.has_vector
+        if np.count_nonzero(chosen) > FEW * len(self):
+            found = self.graph.nearest(self.ids, self.vectors, vector, chosen, top_k)
+            if found is not None:
+                return dict(zip(self.ids[found[0]].tolist(), found[1].tolist(), strict=True))
+        return best(self, self._compared(vector, chosen), top_k, -np.inf)
+
+    def _compared(self, vector: Floats, chosen: Mask) -> Floats:
+        """The inner products of the chosen rows; of others something below every product."""
         found = np.full(len(self), -np.inf, np.float32)
         rows = np.flatnonzero(chosen)
         if len(rows) < FEW * len(self):

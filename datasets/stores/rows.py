@@ -5,6 +5,7 @@ Where vectors are kept is the subclasses' own.
 
 from __future__ import annotations
 
+import os
 from abc import abstractmethod
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
@@ -17,6 +18,10 @@ from datasets.models import IndexEntry, StoredIndex
 from datasets.rag import bm25
 from datasets.rag.stores import Entry, Found, Index, Store, demand_entries, demand_vector, ranked
 from difyproj.kernel.registry import Registry
+
+# Several questions at once keep all cores busy; threads that wait for each other's part of one would take them away. Read by
+# numpy when it is loaded.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 T = TypeVar("T")
 Search = Callable[[int, int, Any, int, Collection[UUID] | None], dict[int, float]]

@@ -30,5 +30,5 @@ def by_vector(index: int, dimensions: int, vector: bytes, top_k: int, within: Co
     asked = np.frombuffer(vector, "<f4")
     found: dict[int, float] = {}
     for part in copy.parts:
-        found |= parts.best(part, part.compared(asked, copy.chosen(part, within)), top_k, -np.inf)
+        found |= part.nearest(asked, copy.chosen(part, within), top_k)
     return found

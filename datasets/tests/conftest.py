@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from datasets.tests.store_servers import binaries, default_database, postgres
+from datasets.tests.store_servers import default_database
+from difyproj.testing.pgvector import binaries, postgres
 
 
 @pytest.fixture(scope="session")
