@@ -268,7 +268,8 @@ async def test_no_other_credential_opens_the_tier(house: Served) -> None:
     for name, token in given.items():
         headers = {"Authorization": f"Bearer {token}"} if token else {}
         for method, route in operations() if name != bearers.APP_KEY else ():
-            async with house.client.request(method, house.url + route.path.format(**ids), headers=headers) as response:
+            path = route.path.format(**{**ids, **ENTRIES[method, route.path].ids})
+            async with house.client.request(method, house.url + path, headers=headers) as response:
                 body = await response.json()
             code = body["error"]["code"] if for_path(route.path) is openai else body["code"]
             told = f"{method} {route.path} with {name}"
