@@ -112,13 +112,16 @@ async def _conclude(run: LiveRun, plan: Plan, end: End | DomainError) -> End:
         return end
     if run.ledger is not None and run.ledger.broken:
         return await run.state.failed(plan.models, InternalError())
+    if run.ledger is not None and run.interrupted and not run.stop_requested and isinstance(end, WorkerLost):
+        # Another process goes on: what it cost so far is of no use, and counting takes time that this one may not have.
+        return _bare_failure(run, end)
     if run.stop_requested and isinstance(end, WorkerLost):
         return await run.state.finished(plan.models, "stopped", run.state.answer)
     return await run.state.failed(plan.models, end)
 
 
-def _bare_failure(run: LiveRun) -> RunFailed:
-    error = InternalError()
+def _bare_failure(run: LiveRun, error: DomainError | None = None) -> RunFailed:
+    error = error or InternalError()
     return RunFailed(
         code=error.code,
         status=error.status,
