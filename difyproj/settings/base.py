@@ -139,6 +139,7 @@ AUTH_PASSWORD_VALIDATORS = [
 ]
 # Of allauth we use the conversation with sign-in providers and two tables; its own pages are not routed.
 ACCOUNT_USER_MODEL_USERNAME_FIELD = None
+LOGIN_REDIRECT_URL = "/admin/"
 ACCOUNT_LOGIN_METHODS = {"email"}
 ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*"]
 SOCIALACCOUNT_ADAPTER = "accounts.api.signin.adapter.Adapter"
@@ -284,7 +285,7 @@ DATA_UPLOAD_MAX_MEMORY_SIZE = 15 * 1024 * 1024
 DATA_UPLOAD_MAX_NUMBER_FILES = 10
 
 # The walls around code and templates of graphs; what code may use, and what it may return.
-SANDBOX_BACKEND = env.choice("SANDBOX_BACKEND", "embedded", ("embedded", "bwrap", "auto"))
+SANDBOX_BACKEND = env.choice("SANDBOX_BACKEND", "auto", ("auto", "embedded", "bwrap"))
 SANDBOX_WORKERS = env.integer("SANDBOX_WORKERS", 4, minimum=1, maximum=64)
 SANDBOX_SECONDS = env.seconds("SANDBOX_SECONDS", 10.0, minimum=0.1)
 SANDBOX_MEMORY_MB = env.integer("SANDBOX_MEMORY_MB", 64, minimum=8, maximum=4096)

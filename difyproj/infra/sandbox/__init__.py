@@ -44,7 +44,7 @@ def _walls() -> Walls:
     walls = WALLS.get("bwrap" if name == "auto" else name)(packages=given)
     refusal = walls.refusal()
     if refusal and name == "auto":
-        logger.warning("The sandbox has its embedded walls only: %s", refusal)
+        logger.info("The sandbox has its embedded walls only: %s", refusal)
         return WALLS.get("embedded")(packages=given)
     if refusal:
         logger.error("No code and no template can be run: %s", refusal)

@@ -272,7 +272,7 @@ async def test_the_operator_chooses_walls_and_limits(settings: Settings) -> None
     ("wanted", "refusal", "chosen", "level"),
     [
         ("auto", "", "bwrap", None),
-        ("auto", "no user namespaces", "embedded", "WARNING"),
+        ("auto", "no user namespaces", "embedded", "INFO"),
         ("bwrap", "no user namespaces", "bwrap", "ERROR"),
         ("embedded", "no user namespaces", "embedded", None),
     ],
@@ -287,6 +287,7 @@ def test_walls_are_what_the_operator_wants_and_never_weaker_in_silence(
     level: str | None,
 ) -> None:
     settings.SANDBOX_BACKEND = wanted
+    caplog.set_level("INFO", logger="dify.sandbox")
     monkeypatch.setattr(WALLS.get("bwrap"), "refusal", lambda self: refusal)
     assert isinstance(front._walls(), WALLS.get(chosen))
     told = [(record.levelname, refusal in record.getMessage()) for record in caplog.records if record.name == "dify.sandbox"]
