@@ -10,6 +10,7 @@ from django.db import IntegrityError, transaction
 
 from accounts.services import model_access
 from datasets.models import Dataset, IndexingTechnique, Permission, Provider
+from datasets.stores import default_name
 from difyproj.kernel import ids
 from difyproj.kernel.errors import Forbidden, InvalidParam, ProviderNotInitialize
 from difyproj.kernel.errors import ModelNotSupported as ModelOff
@@ -50,7 +51,7 @@ def create(
     row = Dataset(
         tenant_id=principal.tenant_id, name=name, description=description, permission=permission, provider=provider,
         retrieval_model=retrieval_model, summary_index_setting=summary_index_setting, icon_info=icon_info,
-        created_by_id=principal.actor_id, updated_by_id=principal.actor_id,
+        created_by_id=principal.actor_id, updated_by_id=principal.actor_id, store=default_name(),
     )  # fmt: skip
     if provider == Provider.EXTERNAL:
         _point(row, principal, external_knowledge_api_id, external_knowledge_id)

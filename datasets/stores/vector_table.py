@@ -12,7 +12,9 @@ from contextlib import contextmanager
 from threading import Lock, Thread
 from typing import Any, Final
 
-from django.db import DatabaseError, connection, transaction
+from django.db import DatabaseError, NotSupportedError, connection, transaction
+
+from difyproj.kernel import clock
 
 logger = logging.getLogger(__name__)
 
@@ -22,20 +24,26 @@ LOCK: Final = 0x1D8E
 # What pgvector can build an HNSW index over: numbers of 32 bits, above that of 16, above that none.
 MOST_WHOLE, MOST_HALF = 2000, 4000
 NEIGHBOURS, BUILT_WITH = 16, 64
+REFUSED_SECONDS: Final = 60.0
 BUILD_MEMORY: Final = "512MB"
 
 _lock = Lock()
 _ready: set[str] = set()
+_refused: dict[str, float] = {}
 _built: set[tuple[str, int]] = set()
 _building: set[tuple[str, int]] = set()
 
 
 def is_possible() -> bool:
-    """Whether this database can hold vectors; the table is made by asking."""
+    """Whether this database can hold vectors; the table is made by asking. A no is believed for a minute."""
+    name = _database()
+    if clock.monotonic() < _refused.get(name, 0.0):
+        return False
     try:
         ensure()
     except DatabaseError as error:
         logger.info("pgvector is not used: %s", str(error).splitlines()[0])
+        _refused[name] = clock.monotonic() + REFUSED_SECONDS
         return False
     return True
 
@@ -46,8 +54,13 @@ def ensure() -> None:
     if name in _ready:
         return
     with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute("SELECT to_regclass(%s)", [TABLE])
-        if cursor.fetchone()[0] is None:
+        cursor.execute(
+            "SELECT to_regclass(%s), EXISTS (SELECT FROM pg_available_extensions WHERE name = %s)", [TABLE, EXTENSION]
+        )
+        table, is_available = cursor.fetchone()
+        if not is_available:
+            raise NotSupportedError(f"The extension {EXTENSION} is not installed.")
+        if table is None:
             _make(cursor)
     if not connection.in_atomic_block:
         _ready.add(name)
@@ -122,6 +135,7 @@ def searching(breadth: int) -> Iterator[Any]:
 def forget() -> None:
     """What was found out about databases, for tests."""
     _ready.clear()
+    _refused.clear()
     _built.clear()
 
 
