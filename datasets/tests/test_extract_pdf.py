@@ -108,3 +108,8 @@ def test_pages_are_counted_and_the_title_is_told() -> None:
     found = read(drawn_pdf(shown((72, 700, "One")), "", shown((72, 700, "Three")), title="Report"))
     assert found.title == "Report"
     assert [(page.number, page.text) for page in found.pages] == [(1, "One"), (2, ""), (3, "Three")]
+
+
+def test_what_stands_at_the_edge_of_every_page_is_told_once() -> None:
+    drawn = [shown((72, 760, "The manual"), (72, 500, f"Text {at}"), (300, 30, str(at))) for at in range(3)]
+    assert [page.text for page in read(drawn_pdf(*drawn)).pages] == ["The manual\n\nText 0", "Text 1", "Text 2"]

@@ -24,6 +24,8 @@ _ALIKE: Final = 0.15
 _NEIGHBOURS, _INDENT = 5, 45.0
 _FEWEST_IN_COLUMN: Final = 4
 _ITEM: Final = re.compile(r"[•◦▪▸\u2013—*·-]\s|\(?[0-9a-zA-Z]{1,3}[.)]\s|#")
+_TOP, _BOTTOM = 0.085, 0.915
+_NUMBER: Final = re.compile(r"\d+")
 _WIDE: Final = re.compile("[\u3000-\u30ff\u3400-\u9fff\uff00-\uffef]")
 
 
@@ -37,6 +39,27 @@ class Sizes:
         for row in rows:
             self._letters[round(row.size * 2) / 2] += len(row.text)
         return self._letters.most_common(1)[0][0] if self._letters else 0.0
+
+
+class Margins:
+    """What stands at the edge of page after page, and a page's number, is no text of theirs. The first time it stays."""
+
+    def __init__(self) -> None:
+        # Of two pages: left ones differ from right ones.
+        self._before: tuple[set[str], set[str]] = (set(), set())
+
+    def without(self, rows: Sequence[Row], height: float) -> list[Row]:
+        kept, edges = list[Row](), set[str]()
+        for row in rows:
+            if row.box.y1 > _TOP * height and row.box.y0 < _BOTTOM * height:
+                kept.append(row)
+                continue
+            told = _NUMBER.sub("", row.text).strip()
+            edges.add(told)
+            if told and not any(told in page for page in self._before):
+                kept.append(row)
+        self._before = (self._before[1], edges)
+        return kept
 
 
 def blocks(rows: Sequence[Row], grids: Sequence[Grid]) -> list[Block]:

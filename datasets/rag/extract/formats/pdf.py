@@ -32,22 +32,22 @@ def _title(document: pdfium.PdfDocument) -> str:
 
 
 def _pages(document: pdfium.PdfDocument) -> Iterator[Page]:
-    sizes = layout.Sizes()
+    sizes, margins = layout.Sizes(), layout.Margins()
     try:
         for at in range(len(document)):
             page = document[at]
             try:
-                yield _page(page, at + 1, sizes)
+                yield _page(page, at + 1, sizes, margins)
             finally:
                 page.close()
     except pdfium.PdfiumError:
         raise Unreadable("The PDF is damaged.") from None
 
 
-def _page(page: pdfium.PdfPage, number: int, sizes: layout.Sizes) -> Page:
+def _page(page: pdfium.PdfPage, number: int, sizes: layout.Sizes, margins: layout.Margins) -> Page:
     area = Area.of(page)
     across, upright = borders(page, area)
-    rows = [*Rows(page, area, upright).read()]
+    rows = margins.without([*Rows(page, area, upright).read()], area.size[1])
     found = layout.blocks(rows, [*grids.grids(across, upright)])
     text, lines = layout.Writer(*area.size, sizes.add(rows)).written(found)
     return Page(number, text, lines=lines, is_markdown=True)
