@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import schemathesis
+from asgiref.sync import sync_to_async
 from hypothesis import given
 from hypothesis import strategies as some
 from schemathesis import Case, GenerationMode
@@ -22,6 +23,7 @@ from schemathesis.specs.openapi.checks import (
 
 from difyproj.kernel import jsonio
 from difyproj.testing.contract import CITY, FAMILIES
+from difyproj.testing.knowledge_contract import dataset_key
 from difyproj.testing.openapi import Document
 from difyproj.testing.rawhttp import quiet_log
 from difyproj.testing.served import Served, parse_frames
@@ -48,6 +50,10 @@ CHECKS: list[Any] = [
 ]  # fmt: skip
 
 
+KNOWLEDGE = ("/datasets", "/workspaces/", "/retrieval")
+"""What takes a dataset key."""
+
+
 @pytest.fixture
 async def furnished(house: Served) -> Served:
     await house.configure(house.chat, **{**CITY, "user_input_form": []})
@@ -58,13 +64,14 @@ async def furnished(house: Served) -> Served:
 @pytest.mark.parametrize("mode", ["chat", "completion"])
 async def test_any_request_of_the_document(furnished: Served, mode: str) -> None:
     key = furnished.chat if mode == "chat" else furnished.completion
-    headers = {"Authorization": f"Bearer {key.token}"}
+    of_datasets = await sync_to_async(dataset_key)(furnished.cast.alice)
     made = [one.as_strategy(kind) for one in OPERATIONS.values() for kind in GenerationMode]
 
     @odd.search(300)
     @given(some.one_of(made))
     def search(case: Case) -> None:
-        response = case.call(base_url=f"{furnished.url}/v1", headers=headers)
+        token = of_datasets if case.operation.path.startswith(KNOWLEDGE) else key.token
+        response = case.call(base_url=f"{furnished.url}/v1", headers={"Authorization": f"Bearer {token}"})
         if case.method != case.operation.method.upper():
             return
         case.validate_response(response, checks=CHECKS)

@@ -30,7 +30,7 @@ RETRIEVAL: Final[Mapping[str, Any]] = {
 EXTERNAL_RETRIEVAL: Final[Mapping[str, Any]] = {"top_k": 4, "score_threshold": 0.0, "score_threshold_enabled": False}
 
 
-class TagRecord(serializers.ModelSerializer[Tag]):
+class KnowledgeTagRecord(serializers.ModelSerializer[Tag]):
     class Meta:
         model = Tag
         fields = ("id", "name", "type")
@@ -125,7 +125,7 @@ class DatasetRecord(Shape):
     embedding_available = serializers.BooleanField()
     retrieval_model_dict = serializers.SerializerMethodField()
     summary_index_setting = serializers.SerializerMethodField()
-    tags = TagRecord(many=True)
+    tags = KnowledgeTagRecord(many=True)
     doc_form = serializers.CharField(source="dataset.doc_form")
     external_knowledge_info = serializers.SerializerMethodField()
     external_retrieval_model = serializers.SerializerMethodField()

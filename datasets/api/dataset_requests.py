@@ -64,15 +64,15 @@ class WeightsFields(Fields):
     keyword_setting = KeywordSettingFields(required=False, allow_null=True)
 
 
-class ConditionFields(Fields):
+class MetadataConditionFields(Fields):
     name = serializers.CharField(max_length=255)
     comparison_operator = serializers.ChoiceField(COMPARISONS)
     value = serializers.JSONField(required=False, allow_null=True)
 
 
-class FilterFields(Fields):
+class MetadataFilterFields(Fields):
     logical_operator = serializers.ChoiceField(["and", "or"], required=False, allow_null=True, default="and")
-    conditions = ConditionFields(many=True, required=False, allow_null=True)
+    conditions = MetadataConditionFields(many=True, required=False, allow_null=True)
 
 
 class RetrievalFields(Fields):
@@ -84,7 +84,7 @@ class RetrievalFields(Fields):
     top_k = serializers.IntegerField(required=False, default=4, min_value=1, max_value=100)
     score_threshold_enabled = serializers.BooleanField(required=False, default=False)
     score_threshold = serializers.FloatField(required=False, allow_null=True, min_value=0, max_value=1)
-    metadata_filtering_conditions = FilterFields(required=False, allow_null=True)
+    metadata_filtering_conditions = MetadataFilterFields(required=False, allow_null=True)
 
 
 class ExternalRetrievalFields(Fields):

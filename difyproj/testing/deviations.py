@@ -80,6 +80,11 @@ REASONS = (
         "The document names no refusal of a body; a question or an answer that is missing is refused as everywhere else.",
     ),
     Reason(
+        r"GET /datasets/\{dataset_id\}/documents/\{document_id\} .* absent",
+        "`metadata` asks for all of a document, for its metadata only, or for the rest; the document has one shape for the "
+        "three.",
+    ),
+    Reason(
         r"more .*\.usage\.(time_to_first_token|time_to_generate)",
         "Sent by newer reference servers; the document is older.",
     ),

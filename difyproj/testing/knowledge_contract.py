@@ -192,6 +192,8 @@ class Library:
         for path in ("retrieve", "hit-testing"):
             found = (await self.call("POST", f"{DATASET}/{path}", ids=ids, json=asked)).json()["records"]
             assert found[0]["segment"]["content"] == "Parcels leave on Mondays."
+        external = {"knowledge_id": ids["dataset_id"], "query": "refunds", "retrieval_setting": {"top_k": 1}}
+        await self.call("POST", "/retrieval", json=external)
         await self.call("POST", f"{DATASET}/retrieve", 400, ids=ids, json={"query": "x" * 251})
 
     async def metadata(self, ids: dict[str, str]) -> None:

@@ -18,7 +18,7 @@ from difyproj.infra.storage import get_storage
 from difyproj.kernel import clock
 from difyproj.testing.cast import Person
 
-BUILT_IN = {"embedding_model_provider": "builtin", "embedding_model": "hashing-384"}
+BUILT_IN: dict[str, Any] = {"embedding_model_provider": "builtin", "embedding_model": "hashing-384"}
 CHILDREN = {
     "mode": "hierarchical",
     "rules": {"parent_mode": "paragraph", "segmentation": {"separator": "\n\n", "max_tokens": 500}, "pre_processing_rules": []},
