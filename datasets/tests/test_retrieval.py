@@ -8,13 +8,16 @@ from uuid import UUID
 import pytest
 
 from accounts.models import Tenant
+from accounts.services import credentials
 from datasets.models import Dataset, DatasetMember, DatasetQuery, Document, QuerySource, Segment
 from datasets.services import retrieval
 from datasets.services.retrieval import Passages
 from datasets.tests.knowledge import make_dataset, make_document, paragraphs, work
 from difyproj.infra import loop
+from difyproj.kernel.errors import ProviderNotInitialize
 from difyproj.testing.cast import Cast, Person
 from difyproj.testing.queries import counted
+from difyproj.testing.upstream import FakeUpstream
 
 PAID = "Invoices are paid within thirty days of their date."
 REFUND = "Refunds need the receipt and take a week."
@@ -184,3 +187,31 @@ def test_an_empty_query_and_datasets_that_hold_nothing_find_nothing(alice: Perso
     assert contents(search(alice, " \0 ", empty)) == []
     unknown = retrieval.retrieve(retrieval.asker(alice.principal), "refunds", [UUID(int=1)], retrieval.parse({}))
     assert loop.wait(unknown, seconds=10).passages == []
+
+
+def test_a_rerank_model_has_the_last_word(alice: Person, tenant: Tenant, dataset: Dataset) -> None:
+    model = {"reranking_provider_name": "jina", "reranking_model_name": "jina-reranker-v2-base-multilingual"}
+    given = {"reranking_enable": True, "reranking_mode": "reranking_model", "reranking_model": model, "top_k": 2}
+    fake = FakeUpstream("jina")
+    loop.wait(fake.__aenter__(), seconds=5)
+    try:
+        credentials.create(tenant=tenant, provider="jina", values={"api_key": "jina-0123456789abcdef", "base_url": fake.url})
+        made = search(alice, "shipped parcels", dataset, search_method="semantic_search", **given)
+        cut = search(alice, "shipped parcels", dataset, **given, score_threshold_enabled=True, score_threshold=0.9)
+    finally:
+        loop.wait(fake.__aexit__(None, None, None), seconds=5)
+    assert contents(made)[0] == SHIPPED and len(made.passages) == 2
+    assert made.passages[0].score == made.passages[0].why["rerank"] == 1.0
+    assert made.passages[0].why["semantic"] < 1.0
+    assert contents(cut) == [SHIPPED]
+    row = DatasetQuery.objects.latest("created_at")
+    assert row.trace is not None and row.trace["rerank"]["model"] == "jina-reranker-v2-base-multilingual"
+
+
+def test_a_reranker_that_nobody_chose_changes_nothing(alice: Person, dataset: Dataset) -> None:
+    plain = search(alice, "shipped parcels", dataset)
+    empty = {"reranking_provider_name": "", "reranking_model_name": ""}
+    assert contents(search(alice, "shipped parcels", dataset, reranking_enable=True, reranking_model=empty)) == contents(plain)
+    named = {"provider": "cohere", "model": "rerank-v3.5"}
+    with pytest.raises(ProviderNotInitialize):
+        search(alice, "shipped parcels", dataset, reranking_enable=True, reranking_model=named)
