@@ -61,6 +61,7 @@ GIVEN: dict[str, tuple[bytes, str]] = {
     "a.csv": (b'Name,Size\na,1\nb,2.5\n', TABLE),
     "semicolons.csv": ("Name;Size\na;1\nb;2.5".encode("utf-16"), TABLE),
     "a.tsv": (b"Name\tSize\na\t1\nb\t2.5", TABLE),
+    "commas.tsv": (b"a, b, c\td\n1\t2", "| a, b, c | d |\n| --- | --- |\n| 1 | 2 |"),
     "a.xlsx": (documents.sheets(One=SHEET), TABLE),
     "two.xlsx": (documents.sheets(One=SHEET, Two=[["x"]], Empty=[]), f"## One\n\n{TABLE}\n\n## Two\n\n| x |\n| --- |"),
     "a.ods": (

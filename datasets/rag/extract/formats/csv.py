@@ -20,7 +20,7 @@ def extract(source: Source) -> Document:
 
 def _pages(source: Source) -> Iterator[Page]:
     lines = _Lines(pieces(source))
-    reader = csv.reader(lines, delimiter=lines.separator())
+    reader = csv.reader(lines, delimiter=lines.separator("\t" if source.extension == "tsv" else _SEPARATORS))
     head: list[str] = []
     rows: list[list[str]] = []
     try:
@@ -53,10 +53,10 @@ class _Lines:
         self.told: list[str] = []
         self.size = 0
 
-    def separator(self) -> str:
+    def separator(self, among: str) -> str:
         """The one that the first line with any has most often."""
         for line in self._first[:_SAMPLE].splitlines():
-            best = max(_SEPARATORS, key=line.count)
+            best = max(among, key=line.count)
             if best in line:
                 return best
         return ","
