@@ -93,16 +93,14 @@ def _text(value: Any) -> str:
 
 def _number(value: Any) -> float | None:
     """Also of a moment."""
-    if isinstance(value, bool):
-        return None
-    if isinstance(value, int | float):
-        return float(value)
-    if not isinstance(value, str):
+    if isinstance(value, bool) or not isinstance(value, str | int | float):
         return None
     try:
         return float(value)
+    except OverflowError:
+        return None
     except ValueError:
-        return _moment(value)
+        return _moment(str(value))
 
 
 def _moment(value: str) -> float | None:

@@ -130,11 +130,10 @@ def _text(given: Mapping[str, Any], names: Sequence[str]) -> str:
 
 
 def _number(value: Any, field: str) -> float:
-    if isinstance(value, str):
-        try:
-            value = float(value)
-        except ValueError:
-            value = None
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+    try:
+        number = float(value) if isinstance(value, str | int | float) and not isinstance(value, bool) else math.nan
+    except (ValueError, OverflowError):
+        number = math.nan
+    if not math.isfinite(number):
         raise InvalidParam(f"{field} must be a number.", params=field)
-    return float(value)
+    return number

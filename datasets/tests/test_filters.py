@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from datasets.rag import filters
+from datasets.services import retrieval_settings
 from difyproj.kernel.errors import InvalidParam
 
 FACTS = {"author": "Ada Lovelace", "year": 1843, "sold": 1_700_000_000, "gone": None, "tags": "", "price": "12.50"}
@@ -75,3 +76,10 @@ def test_what_compares_with_nothing_says_nothing() -> None:
 def test_what_is_no_condition_is_refused(raw: Any) -> None:
     with pytest.raises(InvalidParam):
         filters.parse(raw)
+
+
+def test_a_number_beyond_every_float_is_refused_and_meets_nothing() -> None:
+    assert not any(holds("year", operator, 10**400) for operator in ("<", "is", "in"))
+    for field in ("top_k", "score_threshold"):
+        with pytest.raises(InvalidParam):
+            retrieval_settings.parse({field: 10**400})
