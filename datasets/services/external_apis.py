@@ -7,8 +7,8 @@ from typing import Final
 from urllib.parse import urlsplit
 from uuid import UUID
 
-from django.db import transaction
-from django.db.models import Count, ProtectedError, QuerySet
+from django.db import IntegrityError, transaction
+from django.db.models import Count, Prefetch, ProtectedError, QuerySet
 
 from accounts.models import Tenant
 from accounts.services import data_keys
@@ -32,8 +32,9 @@ class ExternalApiInUse(Conflict):
 
 
 def rows(principal: Principal, *, keyword: str = "") -> QuerySet[ExternalKnowledgeApi]:
-    """The tenant's, each with how many datasets use it (``used``)."""
+    """The tenant's, each with how many datasets use it (``used``) and, as ``datasets``, those that the principal may see."""
     found = ExternalKnowledgeApi.objects.for_tenant(principal.tenant_id).annotate(used=Count("datasets"))
+    found = found.prefetch_related(Prefetch("datasets", access.visible_to(principal)))
     return found.filter(name__icontains=keyword) if keyword else found
 
 
@@ -71,7 +72,11 @@ def update(
 ) -> ExternalKnowledgeApi:
     """A key that is ``UNCHANGED`` stays. Raises InvalidParam where it would go to another address than it was given for."""
     access.demand_edit(principal)
-    found = ExternalKnowledgeApi.objects.select_for_update().get(pk=row.pk)
+    # The tenant first, as where its key is renewed.
+    Tenant.objects.select_for_update(no_key=True).get(pk=principal.tenant_id)
+    found = ExternalKnowledgeApi.objects.for_tenant(principal.tenant_id).select_for_update().filter(pk=row.pk).first()
+    if found is None:
+        raise ExternalApiNotFound
     address = found.endpoint if endpoint is None else _address(endpoint)
     stays = api_key in (None, UNCHANGED, secrets.mask(opened_key(found)))
     if stays and found.sealed_key and _origin(address) != _origin(found.endpoint):
@@ -82,15 +87,16 @@ def update(
     found.description = found.description if description is None else description
     found.updated_by_id = principal.actor_id
     found.save()
-    return found
+    return get(principal, found.pk)
 
 
 def delete(*, principal: Principal, row: ExternalKnowledgeApi) -> None:
     """Raises ExternalApiInUse, Forbidden."""
     access.demand_edit(principal)
     try:
-        row.delete()
-    except ProtectedError as error:
+        with transaction.atomic():
+            row.delete()
+    except (ProtectedError, IntegrityError) as error:
         raise ExternalApiInUse from error
 
 

@@ -97,3 +97,17 @@ def test_the_key_of_an_external_knowledge_api_is_sealed_and_stays_with_its_addre
         external_apis.delete(principal=principal, row=row)
     with pytest.raises(external_apis.ExternalApiNotFound):
         external_apis.get(cast.eve.principal, row.pk)
+
+
+def test_an_external_api_names_only_the_datasets_that_the_asker_may_see(cast: Cast) -> None:
+    alice, bob = cast.alice.principal, cast.bob.principal
+    api = external_apis.create(principal=alice, name="Wiki", endpoint="https://a.example", api_key="")
+    for name, permission in (("Salaries", Permission.ONLY_ME), ("Holidays", Permission.ALL)):
+        datasets.create(
+            principal=alice, name=name, permission=permission, provider="external", external_knowledge_api_id=api.pk,
+            external_knowledge_id="k",
+        )  # fmt: skip
+    changed = external_apis.update(principal=bob, row=api, description="Ours")
+    for row in (external_apis.get(bob, api.pk), *external_apis.rows(bob), changed):
+        assert ([one.name for one in row.datasets.all()], row.used) == (["Holidays"], 2)
+    assert external_apis.get(alice, api.pk).datasets.count() == 2
