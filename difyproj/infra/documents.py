@@ -210,7 +210,7 @@ class Reading(Iterator[Page]):
         _server.take_back(self._socket, self._asked.owner)
         self._socket = socket.socket()
         if isinstance(message, Refusal):
-            return (NeedsVision if message.needs_vision else Unreadable)(message.message)
+            return NeedsVision(message.mime_type) if message.is_picture else Unreadable(message.message)
         return StopIteration()
 
     def _next(self) -> Message:

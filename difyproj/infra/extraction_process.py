@@ -71,7 +71,8 @@ class Refusal(msgspec.Struct, frozen=True, tag=True):
     """Why there is no text, or no more of it, in words for whoever gave the document."""
 
     message: str
-    needs_vision: bool = False
+    is_picture: bool = False
+    mime_type: str = ""
 
 
 class End(msgspec.Struct, frozen=True, tag=True):
@@ -113,8 +114,10 @@ def replies(source: Source) -> Iterator[Message]:
                 raise Unreadable(f"The document has more than {source.most_pages} pages.")
             yield _clean(page)
         yield End()
+    except NeedsVision as error:
+        yield Refusal(error.message, is_picture=True, mime_type=error.mime_type)
     except Unreadable as error:
-        yield Refusal(error.message, isinstance(error, NeedsVision))
+        yield Refusal(error.message)
     except (MemoryError, RecursionError):
         yield Refusal(TOO_MUCH)
 

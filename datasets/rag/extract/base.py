@@ -56,9 +56,13 @@ class Unreadable(InvalidParam):
 
 
 class NeedsVision(Unreadable):
-    """The document is a picture: a model that sees can read it."""
+    """The document is a picture: a model that sees can read it. ``mime_type`` is what its bytes are."""
 
     default_message = "The document is a picture. It can be read where a model that sees is chosen for it."
+
+    def __init__(self, mime_type: str = "") -> None:
+        super().__init__()
+        self.mime_type = mime_type
 
 
 @dataclass(frozen=True, slots=True)

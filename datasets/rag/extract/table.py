@@ -9,6 +9,7 @@ from difyproj.kernel.registry import Registry
 
 from . import archives, compound
 from .base import Extractor, Source, Unreadable
+from .pictures import picture_type
 
 FORMATS: Registry[Extractor] = Registry(
     "document format",
@@ -62,7 +63,6 @@ _PARTS: Final[Mapping[str, str]] = {
     "ppt/presentation.xml": "pptx",
     "META-INF/container.xml": "epub",
 }
-_PICTURES: Final = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"GIF87a", b"GIF89a", b"BM", b"II*\0", b"MM\0*")
 _MACROS: Final = "word/vbaProject.bin"
 
 
@@ -79,7 +79,7 @@ def format_of(source: Source) -> str:
         return _old(source)
     if begin.startswith(b"PK\x03\x04"):
         return _zipped(source)
-    if _is_picture(begin):
+    if picture_type(begin):
         return "image"
     if begin.startswith(b"{\\rtf"):
         raise Unreadable("Documents in rich text format cannot be read. Please save it as DOCX.")
@@ -90,12 +90,6 @@ def likely_format(extension: str, mime_type: str) -> str:
     """The row by name or type alone."""
     kind = mime_type.partition(";")[0].strip().lower()
     return _EXTENSIONS.get(extension) or (extension if extension in FORMATS else "") or _TYPES.get(kind, "text")
-
-
-def _is_picture(begin: bytes) -> bool:
-    is_webp = begin.startswith(b"RIFF") and begin[8:12] == b"WEBP"
-    is_bitmap = begin.startswith(b"BM") and begin[6:10] == b"\0\0\0\0"
-    return is_webp or is_bitmap or any(begin.startswith(mark) for mark in _PICTURES if mark != b"BM")
 
 
 def _zipped(source: Source) -> str:

@@ -28,7 +28,7 @@ def blocks(rows: Iterable[Sequence[str]], *, line_break: str = " ") -> Iterator[
     size = 0
     for row in rows:
         held.append(row)
-        size += sum(map(len, row))
+        size += sum(map(len, row)) + 3 * len(row)
         if size > BLOCK:
             yield from filter(None, [markdown([*head, *held], line_break=line_break)])
             head, held, size = head or held[:1], [], 0

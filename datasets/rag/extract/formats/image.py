@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from datasets.rag.extract.base import Document, NeedsVision, Source
+from datasets.rag.extract.pictures import picture_type
 
 
 def extract(source: Source) -> Document:
-    raise NeedsVision
+    source.file.seek(0)
+    raise NeedsVision(picture_type(source.file.read(16)))
