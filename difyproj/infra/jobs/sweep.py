@@ -22,6 +22,8 @@ logger = logging.getLogger(__name__)
 GRACE_SECONDS = 3.0
 # A message that was sent so long ago may be lost. Sent twice does no harm.
 RESEND_SECONDS = 300.0
+# A worker that has nothing to do waits no longer: a killed one may have taken the message with it.
+IDLE_RESEND_SECONDS = 10.0
 BATCH = 100
 LOST = "The worker that ran it stopped."
 
@@ -51,8 +53,9 @@ def release_lost() -> int:
 def send_due() -> int:
     """Tell the task engine of rows that wait and that nobody told it of; how many."""
     now = clock.now()
+    patience = RESEND_SECONDS if run.under_way() else IDLE_RESEND_SECONDS
     untold = Q(delivered_at=None) & (Q(not_before__gt=F("created_at")) | Q(not_before__lte=_in(-GRACE_SECONDS)))
-    due = Job.objects.filter(untold | Q(delivered_at__lt=_in(-RESEND_SECONDS)), state=Job.State.WAITING, not_before__lte=now)
+    due = Job.objects.filter(untold | Q(delivered_at__lt=_in(-patience)), state=Job.State.WAITING, not_before__lte=now)
     sent = 0
     for job_id, delivered_at in list(due.order_by("not_before").values_list("pk", "delivered_at")[:BATCH]):
         as_read = Job.objects.filter(pk=job_id, state=Job.State.WAITING, delivered_at=delivered_at)
