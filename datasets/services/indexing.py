@@ -106,12 +106,20 @@ def refresh(document: Document, segments: Sequence[Segment], *, seconds: float =
         put(document.dataset_id, segments, Asker(seconds=seconds))
     except (DomainError, OSError) as error:
         logger.info("A change of a document's text is indexed by a job: %s", error, extra={"document_id": str(document.pk)})
-    for segment in segments:
-        segment.refresh_from_db()
+    _read_again(segments)
     done = all(segment.status == SegmentStatus.COMPLETED for segment in segments)
     if not done:
         pipeline.changed(document)
     return done
+
+
+def _read_again(segments: Sequence[Segment]) -> None:
+    """In one query; those that are gone meanwhile stay as they are."""
+    now = Segment.objects.in_bulk([segment.pk for segment in segments])
+    for segment in segments:
+        if (row := now.get(segment.pk)) is not None:
+            for field in Segment._meta.concrete_fields:
+                setattr(segment, field.attname, getattr(row, field.attname))
 
 
 @transaction.atomic

@@ -113,6 +113,7 @@ class Passages:
         gone = [key for key, edited in self._edited.items() if not edited]
         for start in range(0, len(gone), AT_ONCE):
             with transaction.atomic():
+                indexing.share(self._document.dataset_id)
                 self._write(segment_count=self.count)
                 rows = Segment.objects.filter(pk__in=gone[start : start + AT_ONCE]).only("pk", "index_node_id")
                 removal.remove_segments(self._document.dataset, list(rows))

@@ -12,6 +12,7 @@ from uuid import UUID
 from django.db import transaction
 from django.db.models import QuerySet
 
+from accounts.models import TagBinding
 from datasets.models import ChildChunk, Dataset, Document, Leftover, Segment
 from datasets.rag.stores import Index
 from difyproj.infra import jobs
@@ -65,6 +66,7 @@ def remove_dataset(dataset: Dataset) -> None:
         remove_bytes(dataset, [key for key in keys[start : start + AT_ONCE] if key])
     for rows in (ChildChunk.objects, Segment.objects, Document.objects):
         _delete(rows.filter(dataset=dataset))
+    TagBinding.objects.for_tenant(dataset.tenant_id).filter(target_id=dataset.pk).delete()
     dataset.delete()
 
 
@@ -109,12 +111,15 @@ def forgotten() -> int:
 
 
 def _leave(dataset: Dataset, indexes: Sequence[Index] | None = None, **what: Any) -> None:
-    chosen = indexing.indexes(dataset) if indexes is None else indexes
+    if indexes is None:
+        # Another index may have begun, or have taken the other's place, since the caller read the row.
+        dataset = indexing.hold(dataset.pk) or dataset
+        indexes = indexing.indexes(dataset)
     row = Leftover.objects.create(
         tenant_id=dataset.tenant_id,
         dataset_id=dataset.pk,
         store=dataset.store,
-        generations=[[index.generation, index.dimensions] for index in chosen],
+        generations=[[index.generation, index.dimensions] for index in indexes],
         **what,
     )
     jobs.enqueue(KIND, row.pk, tenant_id=dataset.tenant_id)

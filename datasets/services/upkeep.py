@@ -9,11 +9,12 @@ from uuid import UUID
 from django.db import transaction
 
 from datasets.models import Dataset, Document, IndexingStatus
+from difyproj.kernel import jsonio
 from difyproj.kernel.errors import InvalidParam
 from difyproj.kernel.principal import Principal
 
 from . import access, documents, pipeline
-from .refusals import InvalidAction
+from .refusals import DocumentNotFound, InvalidAction
 
 DOC_TYPES: Final = frozenset({
     "book", "web_page", "paper", "social_media_post", "wikipedia_entry", "personal_document", "business_document",
@@ -53,7 +54,10 @@ def describe(
         raise InvalidParam("Invalid doc_type.", params="doc_type")
     if any(not isinstance(value, str | int | float | None) for value in values.values()):
         raise InvalidParam("doc_metadata holds texts and numbers.", params="doc_metadata")
-    document.doc_type = doc_type
-    document.doc_metadata = {**document.doc_metadata, **values}
-    document.save(update_fields=["doc_type", "doc_metadata", "updated_at"])
-    return document
+    row = Document.objects.select_for_update().filter(dataset=dataset, pk=document.pk).first()
+    if row is None:
+        raise DocumentNotFound
+    row.doc_type = doc_type
+    row.doc_metadata = {**row.doc_metadata, **jsonio.storable(values)}
+    row.save(update_fields=["doc_type", "doc_metadata", "updated_at"])
+    return row

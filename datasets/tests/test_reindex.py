@@ -7,7 +7,7 @@ from django.db import transaction
 
 from accounts.models import Tenant
 from datasets.models import Dataset, Document, IndexEntry, Segment
-from datasets.services import indexing, models, reindex
+from datasets.services import indexing, models, reindex, removal
 from datasets.tests.knowledge import OPENAI, entries, indexed, make_dataset, make_document, paragraphs, upstream, work
 from difyproj.infra import jobs
 from difyproj.infra.models import Job
@@ -111,3 +111,14 @@ def test_without_a_segment_there_is_nothing_to_build(tenant: Tenant) -> None:
     dataset.refresh_from_db()
     assert (dataset.dimensions, indexing.index_of(dataset).generation) == (8, 1)
     assert Document.objects.get(dataset=dataset).indexing_status == "completed"
+
+
+def test_what_is_deleted_leaves_an_index_that_the_asker_did_not_know_of(dataset: Dataset, tenant: Tenant) -> None:
+    before = Dataset.objects.get(pk=dataset.pk)
+    with upstream(tenant):
+        choose(dataset, **OPENAI)
+        work()
+    assert generations() == {2}
+    removal.remove_documents(before, list(Document.objects.filter(dataset=dataset)))
+    work()
+    assert generations() == set()
