@@ -143,9 +143,9 @@ class Run:
                 owner = str(own.tenant_id)
                 with documents.stream(file, extension=own.extension, mime_type=own.mime_type, owner=owner) as reading:
                     yield from reading
-            except NeedsVision:
+            except NeedsVision as picture:
                 file.seek(0)
-                yield self._teller().picture(file.read(), own.mime_type)
+                yield self._teller().picture(file.read(), picture.mime_type or own.mime_type)
 
     def _put(self, which: Q) -> int:
         """Bring these into the index, batch by batch; how many there were."""
