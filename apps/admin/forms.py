@@ -5,7 +5,12 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from django import forms
-from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextareaWidget
+from unfold.widgets import (
+    UnfoldAdminSelect2MultipleWidget,
+    UnfoldAdminSelectWidget,
+    UnfoldAdminTextareaWidget,
+    UnfoldBooleanSwitchWidget,
+)
 
 from apps import config
 from apps.models import ApiToken, App
@@ -13,6 +18,7 @@ from apps.models.app import AppMode
 from apps.models.token import TokenKind
 from apps.modes import MODES
 from apps.services.trial import DEMO_MODEL
+from datasets.models import Dataset
 from difyproj.kernel import jsonio
 from difyproj.kernel.errors import InvalidParam
 
@@ -88,6 +94,61 @@ class AppForm(ConfiguredForm):
         ]
         labels: ClassVar[dict[str, str]] = {"enable_api": "API", "enable_site": "Site", "max_active_requests": "Runs at once"}
         widgets: ClassVar[dict[str, Any]] = {"description": UnfoldAdminTextareaWidget(attrs={"rows": 2})}
+
+    def changes(self) -> dict[str, Any]:
+        """What an update of the app is told."""
+        return {name: self.cleaned_data[name] for name in self.changed_data if name in AppForm.Meta.fields}
+
+
+class KnowingAppForm(AppForm):
+    """Of an app that asks datasets by its configuration, for who may see datasets."""
+
+    knowledge = forms.ModelMultipleChoiceField(
+        queryset=Dataset.objects.none(),
+        label="Asks",
+        required=False,
+        widget=UnfoldAdminSelect2MultipleWidget,
+        help_text="What these datasets say to a question is told to the model with it.",
+    )
+    names_sources = forms.BooleanField(
+        label="Names its sources",
+        required=False,
+        widget=UnfoldBooleanSwitchWidget,
+        help_text="Answers come with the passages that they lean on: document, page, segment, score.",
+    )
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        choices = Dataset.objects.for_tenant(self.instance.tenant_id).order_by("name")
+        try:
+            asked = config.parse(self.instance.config)
+        except InvalidParam:
+            asked = config.AppConfig()
+        knowledge: Any = self.fields["knowledge"]
+        knowledge.queryset = choices
+        self.initial["knowledge"] = [row for row in choices if str(row.pk) in asked.dataset_ids]
+        self.initial["names_sources"] = asked.retriever_resource.enabled or not self.initial["knowledge"]
+
+    @property
+    def chooses(self) -> bool:
+        """Whether the configuration is written anew: what is said of sources matters to who asks something only."""
+        asks = self.cleaned_data.get("knowledge") or self.initial["knowledge"]
+        return bool(asks and {"knowledge", "names_sources"}.intersection(self.changed_data))
+
+    def clean(self) -> dict[str, Any]:
+        values = super().clean() or self.cleaned_data
+        if self.chooses and {"config", "knowledge"} <= values.keys():
+            chosen = [str(row.pk) for row in values["knowledge"]]
+            try:
+                known = config.dump(config.parse(values["config"]))
+            except InvalidParam as error:
+                self.add_error("config", error.message)
+            else:
+                values["config"] = config.with_datasets(known, chosen, names_sources=values["names_sources"])
+        return values
+
+    def changes(self) -> dict[str, Any]:
+        return {**super().changes(), **({"config": self.cleaned_data["config"]} if self.chooses else {})}
 
 
 class NewAppForm(ConfiguredForm):

@@ -14,12 +14,13 @@ from unfold.decorators import display
 from unfold.widgets import UnfoldAdminTextareaWidget
 
 from apps.models import ApiToken, App, Conversation, Message, Run, Site
-from apps.services import apps, sites
+from apps.services import app_defaults, apps, sites
 from difyproj.tiers.admin import ServiceAdmin, adopt
 from difyproj.tiers.admin_records import BY_TENANT, links, list_address
 
-from .forms import AppForm, NewAppForm
+from .forms import AppForm, KnowingAppForm, NewAppForm
 
+KNOWLEDGE = "Knowledge"
 STATUS_COLOURS = {"normal": "success", "suspended": "danger"}
 
 
@@ -46,6 +47,7 @@ class AppAdmin(ServiceAdmin):
     fieldsets = (
         (None, {"fields": ("name", "description", "tenant", "mode", "leads_to")}),
         ("Service", {"fields": (("status", "max_active_requests"), ("enable_api", "enable_site"))}),
+        (KNOWLEDGE, {"fields": ("knowledge", "names_sources")}),
         ("Configuration", {"fields": ("config",)}),
         ("Times", {"fields": (("created_at", "updated_at"),)}),
     )
@@ -60,10 +62,14 @@ class AppAdmin(ServiceAdmin):
         )
 
     def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> type[ModelForm[App]]:
-        return super().get_form(request, obj, change, **(kwargs if change else {**kwargs, "form": NewAppForm}))
+        form = NewAppForm if not change else KnowingAppForm if _chooses_knowledge(request, obj) else AppForm
+        return super().get_form(request, obj, change, **{**kwargs, "form": form})
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
-        return self.fieldsets if obj else ((None, {"fields": ("tenant", "name", "mode", "description", "config")}),)
+        if obj is None:
+            return ((None, {"fields": NewAppForm.Meta.fields}),)
+        knows = _chooses_knowledge(request, obj)
+        return tuple(row for row in self.fieldsets if knows or row[0] != KNOWLEDGE)
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         return self.readonly_fields if obj else ()
@@ -95,8 +101,7 @@ class AppAdmin(ServiceAdmin):
 
     def save_model(self, request: HttpRequest, obj: App, form: Any, change: bool) -> None:
         if change:
-            changes = {name: form.cleaned_data[name] for name in form.changed_data}
-            if changes:
+            if changes := form.changes():
                 apps.update(obj, **changes)
             return
         row = apps.create(
@@ -108,6 +113,11 @@ class AppAdmin(ServiceAdmin):
             created_by_id=request.user.pk,
         )
         adopt(obj, row)
+
+
+def _chooses_knowledge(request: HttpRequest, app: App) -> bool:
+    """Graphs have nodes for it."""
+    return app.mode not in app_defaults.GRAPH_MODES and request.user.has_perm("datasets.view_dataset")
 
 
 def _count(rows: QuerySet[Any]) -> Coalesce:
