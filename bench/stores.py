@@ -10,18 +10,20 @@ from __future__ import annotations
 
 import argparse
 import os
-import resource
 import subprocess
 import sys
 import tempfile
-import time
 from contextlib import ExitStack
 from pathlib import Path
-from threading import enumerate as threads
-from uuid import UUID
 
-BATCH = 500
-DOCUMENT = 50
+from difyproj.testing.pgvector import binaries, postgres
+
+CHILD = """
+import sys, django
+django.setup()
+from bench.store_child import measure
+measure(sys.argv[1], int(sys.argv[2]))
+"""
 CHROMA_PACKAGES = ("langchain-chroma", "langchain-community", "rank-bm25", "numpy")
 LIMITS = {"hybrid": 50, "recall": 0.95}
 
@@ -32,11 +34,7 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=100_000)
     parser.add_argument("--chroma-python", help="a Python that has langchain-chroma, langchain-community and rank-bm25")
     parser.add_argument("--install-chroma", action="store_true", help="make an environment with them in a temporary folder")
-    parser.add_argument("--child", help=argparse.SUPPRESS)
     given = parser.parse_args()
-    if given.child:
-        measure(given.child, given.rows)
-        return
     print(f"{given.rows} passages; hybrid p95 wanted < {LIMITS['hybrid']} ms, recall@10 >= {LIMITS['recall']}")
     for name in given.stores:
         print(name, flush=True)
@@ -49,8 +47,6 @@ def main() -> None:
 
 
 def _child(name: str, rows: int, folder: str, stack: ExitStack) -> None:
-    from difyproj.testing.pgvector import binaries, postgres
-
     environment = {**os.environ, "DIFYPROJ_VAR": folder, "DJANGO_SETTINGS_MODULE": "difyproj.settings.dev"}
     environment.pop("DATABASE_URL", None)
     if name == "pgvector":
@@ -59,72 +55,7 @@ def _child(name: str, rows: int, folder: str, stack: ExitStack) -> None:
             return
         server = stack.enter_context(postgres("512MB"))
         environment["DATABASE_URL"] = f"postgres://postgres@/postgres?host={server['HOST']}"
-    subprocess.run([sys.executable, "-m", "bench.stores", "--child", name, "--rows", str(rows)], env=environment, check=True)
-
-
-def measure(name: str, rows: int) -> None:
-    import django
-
-    django.setup()
-    from django.core.management import call_command
-
-    from bench.store_data import DIMENSIONS, data, timed
-    from datasets.models import StoredIndex
-    from datasets.rag.stores import Entry, Index
-    from datasets.stores import store_named, vector_table
-
-    call_command("migrate", verbosity=0)
-    given, store = data(rows), store_named(name)
-    index = Index(UUID(int=1), UUID(int=2), 1, DIMENSIONS)
-    entries = [
-        Entry(UUID(int=at), UUID(int=at), UUID(int=at // DOCUMENT), text, vector.tobytes())
-        for at, (text, vector) in enumerate(zip(given.texts, given.vectors, strict=True))
-    ]
-    began, cpu = time.perf_counter(), time.process_time()
-    for at in range(0, rows, BATCH):
-        store.put(index, entries[at : at + BATCH])
-    cpu, wall = time.process_time() - cpu, time.perf_counter() - began
-    print(f"    written: {cpu:.1f} s CPU of ours, {wall:.1f} s; per 1 000 {cpu / rows * 1e6:.0f} ms CPU")
-    del entries
-    began = time.perf_counter()
-    store.nearest(index, given.asked[0].tobytes(), top_k=10)
-    store.matching(index, given.questions[0], top_k=10)
-    print(f"    first question: {time.perf_counter() - began:.2f} s")
-
-    def near(at: int, top_k: int = 10) -> set[int]:
-        return {one.node_id.int for one in store.nearest(index, given.asked[at].tobytes(), top_k=top_k)}
-
-    def hybrid(at: int) -> None:
-        near(at, 20)
-        store.matching(index, given.questions[at], top_k=20)
-
-    within = [UUID(int=at) for at in range(0, rows // DOCUMENT, 4)]
-
-    def questions(title: str) -> None:
-        timed(f"meaning, {title}", near)
-        timed(
-            f"meaning in a quarter, {title}",
-            lambda at: store.nearest(index, given.asked[at].tobytes(), top_k=10, within=within),
-        )
-        recall = sum(len(near(at) & right) for at, right in enumerate(given.right)) / 10 / len(given.right)
-        print(f"    recall@10, {title}: {recall:.4f}")
-        timed(f"hybrid, {title}", hybrid)
-
-    questions("exact")
-    timed("words", lambda at: store.matching(index, given.questions[at], top_k=10))
-    began = time.perf_counter()
-    if name == "embedded":
-        for thread in threads():
-            if thread.name == "neighbours":
-                thread.join()
-        print(f"    graph of faiss, for parts of 50 000 or more, after {time.perf_counter() - began:.0f} s")
-        questions("HNSW")
-    if name == "pgvector":
-        while not vector_table.approximate(StoredIndex.objects.get().pk, DIMENSIONS):
-            time.sleep(0.2)
-        print(f"    HNSW index after {time.perf_counter() - began:.0f} s")
-        questions("HNSW")
-    print(f"    peak memory {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.0f} MB, the data themselves included")
+    subprocess.run([sys.executable, "-c", CHILD, name, str(rows)], env=environment, check=True)
 
 
 def _chroma(given: argparse.Namespace, folder: str) -> None:
@@ -138,7 +69,7 @@ def _chroma(given: argparse.Namespace, folder: str) -> None:
         print("    not installed")
         return
     script = Path(__file__).parent / "store_chroma.py"
-    environment = {**os.environ, "PYTHONPATH": str(script.parent), "ANONYMIZED_TELEMETRY": "False"}
+    environment = {**os.environ, "PYTHONPATH": str(script.parent.parent), "ANONYMIZED_TELEMETRY": "False"}
     subprocess.run([python, str(script), str(given.rows), f"{folder}/data"], env=environment, check=True)
 
 

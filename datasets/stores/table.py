@@ -17,7 +17,7 @@ from . import vector_table
 AUTO: Final = "auto"
 
 STORES: Final[Registry[type[Store]]] = Registry(
-    "store",
+    "vector store",
     {
         "embedded": "datasets.stores.embedded:EmbeddedStore",
         "memory": "datasets.stores.memory:MemoryStore",

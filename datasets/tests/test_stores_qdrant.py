@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from array import array
+from collections.abc import Iterator
 from uuid import UUID
 
 import pytest
@@ -19,7 +20,7 @@ ENTRY = Entry(UUID(int=4), UUID(int=5), UUID(int=6), "some words", array("f", [0
 
 
 @pytest.fixture
-def server(house_db: None, monkeypatch: pytest.MonkeyPatch):  # type: ignore[no-untyped-def]
+def server(house_db: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeUpstream]:
     with qdrant(monkeypatch) as fake:
         yield fake
 
