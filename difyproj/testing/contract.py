@@ -113,6 +113,7 @@ class Exercise:
             await self.audio(key, message)
         await self.conversations(house.chat)
         await self.annotations(house.chat)
+        await self.annotation_replies(house.chat)
         await self.openai(house.chat)
         await self.workflows()
         await self.chatflows()
@@ -215,6 +216,15 @@ class Exercise:
         await self.call(key, "POST", f"{path}/name", 400, ids=ids, json={"user": "u1"})
         await self.call(key, "DELETE", path, 204, ids=ids, json={"user": "u1"})
         await self.call(key, "DELETE", path, 404, ids=ids, json={"user": "u1"})
+
+    async def annotation_replies(self, key: Key) -> None:
+        setting = {"embedding_provider_name": "builtin", "embedding_model_name": "hashing-384", "score_threshold": 0.9}
+        path = "/apps/annotation-reply/{action}"
+        for action in ("enable", "disable"):
+            begun = (await self.call(key, "POST", path, ids={"action": action}, json=setting)).json()
+            ids = {"action": action, "job_id": begun["job_id"]}
+            await self.call(key, "GET", f"{path}/status/{{job_id}}", ids=ids)
+        await self.call(key, "GET", f"{path}/status/{{job_id}}", 400, ids={"action": "enable", "job_id": UNKNOWN})
 
     async def annotations(self, key: Key) -> None:
         path, pair = "/apps/annotations", {"question": "Who?", "answer": "Me."}

@@ -50,7 +50,7 @@ APPS: Table = {
     ("get", "/annotations/batch-import-status/{job_id}"): Entry(crossed=REFUSED),
     ("post", "/annotations/{annotation_id}"): Entry({"question": "Q", "answer": "A"}),
     ("get", "/annotations/{annotation_id}/hit-histories"): Entry(),
-    ("post", "/annotation-reply/{action}"): Entry(REPLY, ids={"action": "enable"}),
+    ("post", "/annotation-reply/{action}"): Entry(REPLY, ids={"action": "enable"}, crossed=OWN),
     ("get", "/annotation-reply/{action}/status/{job_id}"): Entry(
         ids={"action": "enable", "job_id": "{reply_job_id}"}, crossed=REFUSED
     ),
