@@ -22,7 +22,7 @@ from difyproj.infra import inserts
 from difyproj.kernel import clock, ids
 from difyproj.kernel.errors import DomainError
 
-from . import models
+from . import models, pipeline
 from .models import Embedder
 from .stores import store_of
 from .vectors import ROUND_SECONDS, Check, Filling, hash_of
@@ -100,8 +100,6 @@ def refresh(document: Document, segments: Sequence[Segment], *, seconds: float =
     The change itself sets ``status`` of what has another text to waiting, so that nothing is forgotten when the process ends.
     True when the index is up to date. The rows in ``segments`` are read again.
     """
-    from . import pipeline
-
     try:
         put(document.dataset_id, segments, Asker(seconds=seconds))
     except (DomainError, OSError) as error:
@@ -224,7 +222,8 @@ def _write(dataset: Dataset, segments: Sequence[Segment], made: Sequence[Made], 
         return False
     keys = [segment.pk for segment in segments]
     documents = {segment.document_id: segment.document for segment in segments}
-    rows = list(Segment.objects.filter(pk__in=keys).select_for_update())
+    # In the order in which a search counts its hits.
+    rows = list(Segment.objects.filter(pk__in=keys).order_by("pk").select_for_update())
     for row in rows:
         row.document = documents[row.document_id]
     if not has_states:
