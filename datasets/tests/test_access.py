@@ -7,13 +7,19 @@ from typing import Any
 import pytest
 
 from accounts.policies import Role
+from accounts.services import accounts, tenants
 from datasets.models import Dataset, DatasetMember, Permission
 from datasets.services import access, datasets, described, external_apis, members
 from datasets.services.refusals import DatasetNotFound
 from difyproj.kernel import secrets
 from difyproj.kernel.errors import Forbidden, InvalidParam
 from difyproj.testing.cast import Cast, Person
-from difyproj.tests.acme import hire
+
+
+def hire(owner: Person, role: Role) -> Person:
+    account = accounts.create(email=f"{role}@acme.example", name=f"New {role}")
+    membership = tenants.add_member(tenant=owner.tenant, account=account, role=role, invited_by=owner.account)
+    return Person(account, owner.tenant, membership)
 
 
 def make(person: Person, permission: str = Permission.ONLY_ME, *chosen: Person) -> Dataset:
