@@ -8,6 +8,7 @@ from rest_framework import serializers
 
 from datasets.models import IndexingTechnique, MetadataType, Permission, Provider
 from datasets.services.metadata import MOST as MOST_FIELDS
+from difyproj.kernel import jsonio
 from difyproj.tiers.fields import QueryField
 from difyproj.tiers.shapes import Fields
 
@@ -36,6 +37,13 @@ class AtMost(serializers.IntegerField):
 
     def to_internal_value(self, data: Any) -> int:
         return min(super().to_internal_value(data), self._most)
+
+
+class ValueField(serializers.JSONField):
+    """Any JSON, as every database keeps it."""
+
+    def to_internal_value(self, data: Any) -> Any:
+        return jsonio.storable(super().to_internal_value(data))
 
 
 class PageFields(Fields):
@@ -67,7 +75,7 @@ class WeightsFields(Fields):
 class MetadataConditionFields(Fields):
     name = serializers.CharField(max_length=255)
     comparison_operator = serializers.ChoiceField(COMPARISONS)
-    value = serializers.JSONField(required=False, allow_null=True)
+    value = ValueField(required=False, allow_null=True)
 
 
 class MetadataFilterFields(Fields):

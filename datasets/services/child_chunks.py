@@ -15,7 +15,7 @@ from difyproj.kernel.errors import InvalidParam
 from difyproj.kernel.principal import Principal
 
 from . import access, indexing, removal
-from .refusals import ChildChunkNotFound
+from .refusals import ChildChunkNotFound, SegmentNotFound
 from .segments import LONGEST
 
 
@@ -39,7 +39,7 @@ def create(*, principal: Principal, dataset: Dataset, document: Document, segmen
         raise InvalidParam("Only passages of parent-child documents have child chunks.")
     with transaction.atomic():
         access.locked(principal, dataset.pk)
-        held = Segment.objects.select_for_update().get(pk=segment.pk)
+        held = _locked(segment)
         last = ChildChunk.objects.filter(segment=held).aggregate(last=Max("position"))["last"] or 0
         row = _new(dataset, document, held)
         row.position = last + 1
@@ -55,7 +55,7 @@ def update(
 ) -> ChildChunk:
     with transaction.atomic():
         access.locked(principal, dataset.pk)
-        held = Segment.objects.select_for_update().get(pk=segment.pk)
+        held = _locked(segment)
         row = get(held, child.pk)
         _write(row, content)
         row.type = ChildChunkType.CUSTOMIZED
@@ -68,7 +68,7 @@ def update(
 @transaction.atomic
 def delete(*, principal: Principal, dataset: Dataset, segment: Segment, child: ChildChunk) -> None:
     access.locked(principal, dataset.pk)
-    held = Segment.objects.select_for_update().get(pk=segment.pk)
+    held = _locked(segment)
     removal.remove_children(dataset, [get(held, child.pk)])
     held.edited, held.updated_by_id = True, principal.actor_id
     held.save(update_fields=["edited", "updated_by_id", "updated_at"])
@@ -90,7 +90,7 @@ def replace(
         raise InvalidParam("Only passages of parent-child documents have child chunks.")
     with transaction.atomic():
         access.locked(principal, dataset.pk)
-        held = Segment.objects.select_for_update().get(pk=segment.pk)
+        held = _locked(segment)
         before = {row.pk: row for row in ChildChunk.objects.filter(segment=held)}
         for position, (key, content) in enumerate(chunks, start=1):
             row = before.pop(key, None) if key else _new(dataset, document, held)
@@ -104,6 +104,13 @@ def replace(
         removal.remove_children(dataset, list(before.values()))
         _mark(held, principal)
     indexing.refresh(document, [held])
+
+
+def _locked(segment: Segment) -> Segment:
+    found = Segment.objects.for_tenant(segment.tenant_id).select_for_update().filter(pk=segment.pk).first()
+    if found is None:
+        raise SegmentNotFound
+    return found
 
 
 def _new(dataset: Dataset, document: Document, segment: Segment) -> ChildChunk:

@@ -44,7 +44,7 @@ def several(dataset: Dataset, document_ids: Sequence[UUID | str]) -> list[Docume
 
 def of_batch(dataset: Dataset, batch: str) -> list[Document]:
     """Documents that were made by one request. Raises DocumentNotFound where there are none."""
-    rows = list(Document.objects.filter(dataset=dataset, batch=batch))
+    rows = list(Document.objects.filter(dataset=dataset, batch=batch)) if batch.isprintable() else []
     if not rows:
         raise DocumentNotFound("Documents not found.")
     return rows
@@ -136,10 +136,10 @@ def update(
 
 @transaction.atomic
 def rename(*, principal: Principal, dataset: Dataset, document: Document, name: str) -> Document:
-    access.locked(principal, dataset.pk)
-    document.name = fitting(name)
-    document.save(update_fields=["name", "updated_at"])
-    return document
+    row = _locked(access.locked(principal, dataset.pk), document)
+    row.name = fitting(name)
+    row.save(update_fields=["name", "updated_at"])
+    return row
 
 
 @transaction.atomic

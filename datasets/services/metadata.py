@@ -92,19 +92,21 @@ def create(*, principal: Principal, dataset: Dataset, name: str, type: str) -> M
 def rename(*, principal: Principal, dataset: Dataset, field: MetadataField, name: str) -> MetadataField:
     """The documents' values go with it. Raises MetadataNameTaken."""
     access.locked(principal, dataset.pk)
-    before, field.name = field.name, _free_name(name)
-    _save(field)
-    if before != field.name:
-        _change_values(dataset, before, field.name)
-    return field
+    row = get(dataset, field.pk)
+    before, row.name = row.name, _free_name(name)
+    _save(row)
+    if before != row.name:
+        _change_values(dataset, before, row.name)
+    return row
 
 
 @transaction.atomic
 def delete(*, principal: Principal, dataset: Dataset, field: MetadataField) -> None:
     """The documents' values go with it."""
     access.locked(principal, dataset.pk)
-    field.delete()
-    _change_values(dataset, field.name, None)
+    row = get(dataset, field.pk)
+    row.delete()
+    _change_values(dataset, row.name, None)
 
 
 @transaction.atomic

@@ -8,6 +8,7 @@ from uuid import UUID
 
 from datasets.models import Dataset, ProcessRule
 from datasets.rag.split import AUTOMATIC_RULES, Rule
+from difyproj.kernel import jsonio
 
 
 def create(*, dataset: Dataset, given: Mapping[str, Any] | None, created_by_id: UUID | None) -> ProcessRule:
@@ -15,7 +16,7 @@ def create(*, dataset: Dataset, given: Mapping[str, Any] | None, created_by_id: 
     rule = Rule.parse(given)
     rules = AUTOMATIC_RULES if given is None or rule.mode == "automatic" else given["rules"]
     return ProcessRule.objects.create(
-        tenant_id=dataset.tenant_id, dataset=dataset, mode=rule.mode, rules=dict(rules), created_by_id=created_by_id
+        tenant_id=dataset.tenant_id, dataset=dataset, mode=rule.mode, rules=jsonio.storable(rules), created_by_id=created_by_id
     )
 
 
