@@ -144,9 +144,9 @@ def changed(app_id: UUID, tenant_id: UUID, *, by: UUID | None = None) -> None:
 
 
 def forget(app: App, keys: Sequence[UUID]) -> None:
-    """Annotations are gone: so are their entries."""
-    row = AnnotationReply.objects.for_tenant(app.tenant_id).filter(app=app).first()
-    if row is not None and keys:
+    """Annotations go, in the transaction that is open: so do their entries. The setting is locked first, as by the job."""
+    row = _locked(app) if keys else None
+    if row is not None:
         store_named(row.store).remove(_index(row), nodes=keys)
 
 

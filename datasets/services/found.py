@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from django.db.models import F
 
 from datasets.models import Dataset, DatasetQuery, Document, QuerySource, Segment
 from datasets.models.dataset import DatasetRows
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,16 +88,23 @@ def said(segment: Segment) -> str:
     return f"question:{segment.content} \nanswer:{segment.answer}" if segment.answer else segment.content
 
 
-@transaction.atomic
 def note(asker: Asker, made: Passages) -> None:
-    """Each passage was hit once more, each dataset was asked."""
+    """Each passage was hit once more, each dataset was asked.
+
+    In transactions of their own: whoever changes passages holds the dataset before them, and a question points at it, too.
+    """
     hit = [passage.segment.pk for passage in made.passages if passage.segment is not None]
     if hit:
         Segment.objects.for_tenant(asker.tenant_id).filter(pk__in=hit).update(hit_count=F("hit_count") + 1)
-    DatasetQuery.objects.bulk_create(
+    asked = [
         DatasetQuery(
             tenant_id=asker.tenant_id, dataset_id=dataset_id, content=made.query, source=asker.source, app_id=asker.app_id,
             created_by_role=asker.role, created_by_id=asker.actor_id, trace=trace, elapsed_ms=made.elapsed_ms,
         )
         for dataset_id, trace in made.trace.items()
-    )  # fmt: skip
+    ]  # fmt: skip
+    try:
+        with transaction.atomic():
+            DatasetQuery.objects.bulk_create(asked)
+    except IntegrityError:
+        logger.info("A dataset was deleted while it was asked")
