@@ -17,7 +17,7 @@ from datasets.models import UNFINISHED, Document, IndexingStatus, Segment, Segme
 from difyproj.infra import jobs
 from difyproj.infra.models import Job
 from difyproj.kernel import clock
-from difyproj.kernel.errors import DomainError
+from difyproj.kernel.errors import DomainError, ServiceUnavailable
 from difyproj.model_runtime.errors import ModelCallFailed
 
 from .refusals import InvalidAction
@@ -99,8 +99,8 @@ def changed(document: Document) -> None:
 
 
 def may_pass(error: DomainError) -> bool:
-    """Whether the same work may succeed later."""
-    return isinstance(error, ModelCallFailed) and error.retryable
+    """Whether the same work may succeed later; ServiceUnavailable is a store that does not answer just now."""
+    return isinstance(error, ServiceUnavailable) or (isinstance(error, ModelCallFailed) and error.retryable)
 
 
 def sweep() -> int:

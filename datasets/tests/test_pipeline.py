@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pytest
 
 from accounts.models import Tenant
 from accounts.services import default_models
 from datasets.models import ChildChunk, Document, IndexingStatus, Segment
+from datasets.rag.stores import Entry, Index
 from datasets.services import document_run, pipeline
 from datasets.services.refusals import InvalidAction
+from datasets.stores.embedded import EmbeddedStore
 from datasets.tests.knowledge import (
     OPENAI,
     asked,
@@ -24,6 +28,7 @@ from datasets.tests.knowledge import (
 )
 from difyproj.infra import jobs
 from difyproj.infra.models import Job
+from difyproj.kernel.errors import ServiceUnavailable
 from difyproj.testing.cast import Cast
 from difyproj.testing.upstream import Script
 
@@ -165,6 +170,21 @@ def test_a_provider_that_fails_is_asked_again_and_then_named(tenant: Tenant) -> 
     other.refresh_from_db()
     assert (other.indexing_status, other.error) == ("completed", "")
     assert len(texts(other)) == 1
+
+
+def test_a_store_that_is_away_is_asked_again(tenant: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
+    put, away = EmbeddedStore.put, iter([True])
+
+    def sometimes(self: EmbeddedStore, index: Index, entries: Sequence[Entry]) -> None:
+        if next(away, False):
+            raise ServiceUnavailable
+        put(self, index, entries)
+
+    monkeypatch.setattr(EmbeddedStore, "put", sometimes)
+    document = make_document(make_dataset(tenant), TEXT, rule=paragraphs())
+    work()
+    document.refresh_from_db()
+    assert (document.indexing_status, len(indexed(document.dataset))) == ("completed", 3)
 
 
 @pytest.mark.parametrize(("data", "said"), [("  \n ", "holds no text"), ("%PDF-1.7 broken", "")])
