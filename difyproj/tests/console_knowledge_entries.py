@@ -67,6 +67,8 @@ KNOWLEDGE: Table = {
     ("get", f"{DOCUMENT}/indexing-estimate"): Entry(),
     ("get", f"{DOCUMENT}/indexing-status"): Entry(),
     ("put", f"{DOCUMENT}/metadata"): Entry({"doc_type": "book", "doc_metadata": {"title": "Terms"}}),
+    ("patch", f"{DOCUMENT}/processing/pause"): Entry(status=400),
+    ("patch", f"{DOCUMENT}/processing/resume"): Entry(status=400),
     ("patch", f"{DOCUMENT}/processing/{{action}}"): Entry(ids={"action": "pause"}, status=400),
     ("post", f"{DOCUMENT}/rename"): Entry({"name": "renamed.md"}),
     ("get", f"{DOCUMENT}/segments"): Entry(),

@@ -21,7 +21,7 @@ REFUSALS = {"400", "401", "403", "404", "409", "412", "413", "415", "429", "500"
 # The contract's own shape of refusals: {"result": "fail", "message"}.
 OTHER_SHAPES = {"/refresh-token", "/apps/imports", "/apps/imports/{import_id}/confirm"}
 DOCUMENT = "openapi.json"
-PAGES = ("docs", "redoc")
+PAGES = ("/docs", "/redoc")
 
 
 @pytest.fixture(scope="module", params=TIERS)

@@ -23,7 +23,7 @@ from .base import EDIT, VIEW, KnowledgeViewSet
 SWITCHES = {"enable": True, "disable": False}
 
 
-class ListFields(requests.DatasetListFields):
+class DatasetQueryFields(requests.DatasetListFields):
     ids = serializers.ListField(child=serializers.UUIDField(), required=False, max_length=requests.MOST_IDS)
 
 
@@ -31,23 +31,23 @@ class ExternalFields(requests.DatasetFields):
     external_retrieval_model = requests.ExternalRetrievalFields(required=False, allow_null=True)
 
 
-class UseRecord(Shape):
+class DatasetUseRecord(Shape):
     is_using = serializers.BooleanField()
 
 
-class AppRecord(serializers.ModelSerializer[App]):
+class DatasetAppRecord(serializers.ModelSerializer[App]):
     class Meta:
         model = App
         fields = ("id", "name", "description", "mode", "icon_type", "icon", "icon_background")
         read_only_fields = fields
 
 
-class AppList(Shape):
-    data = AppRecord(many=True)  # type: ignore[assignment]
+class DatasetAppList(Shape):
+    data = DatasetAppRecord(many=True)  # type: ignore[assignment]
     total = serializers.IntegerField()
 
 
-class PartUsersRecord(Shape):
+class DatasetPartUsers(Shape):
     data = serializers.ListField(child=serializers.UUIDField())  # type: ignore[assignment]
 
 
@@ -56,9 +56,9 @@ class Datasets(KnowledgeViewSet):
     needs = {"list": VIEW, "create": "dataset.create", "retrieve": VIEW, "update": EDIT, "destroy": EDIT}
     also_refuses = (409,)
 
-    @extend_schema(operation_id="listDatasets", parameters=[ListFields], responses=records.DatasetPage)
+    @extend_schema(operation_id="listDatasets", parameters=[DatasetQueryFields], responses=records.DatasetPage)
     def list(self, request: Request) -> Response:
-        fields = self.query(ListFields)
+        fields = self.query(DatasetQueryFields)
         page = described.page(
             self.principal,
             page=fields["page"],
@@ -109,16 +109,16 @@ class UsesOfDataset(KnowledgeViewSet):
     tag = "Datasets"
     needs = {"check": VIEW, "apps": VIEW, "members": VIEW}
 
-    @extend_schema(operation_id="checkDatasetUse", responses=UseRecord)
+    @extend_schema(operation_id="checkDatasetUse", responses=DatasetUseRecord)
     def check(self, request: Request, dataset_id: str) -> Response:
         return Response({"is_using": datasets.is_used(self.dataset(dataset_id))})
 
-    @extend_schema(operation_id="getDatasetApps", responses=AppList)
+    @extend_schema(operation_id="getDatasetApps", responses=DatasetAppList)
     def apps(self, request: Request, dataset_id: str) -> Response:
         rows = list(App.objects.for_tenant(self.principal.tenant_id).filter(dataset_uses__dataset=self.dataset(dataset_id)))
-        return Response({"data": AppRecord(rows, many=True).data, "total": len(rows)})
+        return Response({"data": DatasetAppRecord(rows, many=True).data, "total": len(rows)})
 
-    @extend_schema(operation_id="getDatasetPartMembers", responses=PartUsersRecord)
+    @extend_schema(operation_id="getDatasetPartMembers", responses=DatasetPartUsers)
     def members(self, request: Request, dataset_id: str) -> Response:
         return Response({"data": members.chosen(self.dataset(dataset_id))})
 

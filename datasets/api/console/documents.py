@@ -26,11 +26,11 @@ from .datasets import one
 MOST_SHOWN = 1_000
 
 
-class ListFields(requests.DocumentListFields):
+class DocumentQuery(requests.DocumentListFields):
     sort = requests.Text(max_length=32)
 
 
-class NameFields(Fields):
+class DocumentNameFields(Fields):
     name = serializers.CharField(max_length=255)
 
 
@@ -39,7 +39,7 @@ class DocTypeFields(Fields):
     doc_metadata = ObjectField(required=False, allow_null=True)
 
 
-class ErrorDocs(Shape):
+class FailedDocuments(Shape):
     data = records.ProgressRecord(many=True)  # type: ignore[assignment]
     total = serializers.IntegerField()
 
@@ -48,9 +48,9 @@ class Documents(KnowledgeViewSet):
     tag = "Documents"
     needs = {"list": VIEW, "retrieve": VIEW, "destroy": EDIT, "destroy_many": EDIT, "rename": EDIT, "describe": EDIT}
 
-    @extend_schema(operation_id="listDocuments", parameters=[ListFields], responses=records.DocumentPage)
+    @extend_schema(operation_id="listDocuments", parameters=[DocumentQuery], responses=records.DocumentPage)
     def list(self, request: Request, dataset_id: str) -> Response:
-        dataset, fields = self.dataset(dataset_id), self.query(ListFields)
+        dataset, fields = self.dataset(dataset_id), self.query(DocumentQuery)
         page = document_list.page(
             dataset,
             page=fields["page"],
@@ -79,10 +79,10 @@ class Documents(KnowledgeViewSet):
             documents.delete(principal=self.principal, dataset=dataset, document=row)
         return Response(status=204)
 
-    @extend_schema(operation_id="renameDocument", request=NameFields, responses=records.DocumentRecord)
+    @extend_schema(operation_id="renameDocument", request=DocumentNameFields, responses=records.DocumentRecord)
     def rename(self, request: Request, dataset_id: str, document_id: str) -> Response:
         dataset, document = self.document(dataset_id, document_id)
-        name = self.body(NameFields)["name"]
+        name = self.body(DocumentNameFields)["name"]
         row = documents.rename(principal=self.principal, dataset=dataset, document=document, name=name)
         return Response(records.made(dataset, row)["document"])
 
@@ -115,7 +115,7 @@ class Progress(KnowledgeViewSet):
     def of_document(self, request: Request, dataset_id: str, document_id: str) -> Response:
         return Response(records.ProgressRecord(self.document(dataset_id, document_id)[1]).data)
 
-    @extend_schema(operation_id="listFailedDocuments", responses=ErrorDocs)
+    @extend_schema(operation_id="listFailedDocuments", responses=FailedDocuments)
     def failed(self, request: Request, dataset_id: str) -> Response:
         found = Document.objects.filter(dataset=self.dataset(dataset_id), indexing_status=IndexingStatus.ERROR)
         rows = list(found[:MOST_SHOWN])
@@ -131,10 +131,21 @@ class Progress(KnowledgeViewSet):
 
 class Processing(KnowledgeViewSet):
     tag = "Documents"
-    needs = {"update": EDIT}
+    needs = {"update": EDIT, "pause": EDIT, "resume": EDIT}
 
-    @extend_schema(operation_id="pauseOrResumeDocument", request=None, responses={204: None})
+    @extend_schema(operation_id="pauseDocument", request=None, responses={204: None})
+    def pause(self, request: Request, dataset_id: str, document_id: str) -> Response:
+        return self._step(dataset_id, document_id, "pause")
+
+    @extend_schema(operation_id="resumeDocument", request=None, responses={204: None})
+    def resume(self, request: Request, dataset_id: str, document_id: str) -> Response:
+        return self._step(dataset_id, document_id, "resume")
+
+    @extend_schema(operation_id="pauseOrResumeDocument", request=None, responses={204: None}, deprecated=True)
     def update(self, request: Request, dataset_id: str, document_id: str, action: str) -> Response:
+        return self._step(dataset_id, document_id, action)
+
+    def _step(self, dataset_id: str, document_id: str, action: str) -> Response:
         dataset, document = self.document(dataset_id, document_id)
         upkeep.step(principal=self.principal, dataset=dataset, document=document, action=action)
         return Response(status=204)
@@ -200,6 +211,8 @@ routes = [
     path(f"{document}/download", Downloads.as_view({"get": "retrieve"})),
     path(f"{document}/indexing-status", Progress.as_view({"get": "of_document"})),
     path(f"{document}/metadata", Documents.as_view({"put": "describe"})),
+    path(f"{document}/processing/pause", Processing.as_view({"patch": "pause"})),
+    path(f"{document}/processing/resume", Processing.as_view({"patch": "resume"})),
     path(f"{document}/processing/<str:action>", Processing.as_view({"patch": "update"})),
     path(f"{document}/rename", Documents.as_view({"post": "rename"})),
 ]

@@ -20,31 +20,31 @@ from ..dataset_requests import PageFields, Text
 from .base import EDIT, VIEW, KnowledgeViewSet
 
 
-class SettingsFields(Fields):
+class ExternalApiSettingsFields(Fields):
     endpoint = serializers.CharField(max_length=2_000)
     api_key = serializers.CharField(max_length=2_000)
 
 
-class ApiFields(Fields):
+class ExternalApiFields(Fields):
     name = serializers.CharField(max_length=255)
     description = Text(max_length=2_000)
-    settings = SettingsFields()
+    settings = ExternalApiSettingsFields()
 
 
 class ListFields(PageFields):
     keyword = Text()
 
 
-class BindingRecord(serializers.ModelSerializer[Dataset]):
+class ExternalApiBindingRecord(serializers.ModelSerializer[Dataset]):
     class Meta:
         model = Dataset
         fields = ("id", "name")
         read_only_fields = fields
 
 
-class ApiRecord(serializers.ModelSerializer[ExternalKnowledgeApi]):
+class ExternalApiRecord(serializers.ModelSerializer[ExternalKnowledgeApi]):
     settings = serializers.SerializerMethodField()
-    dataset_bindings = BindingRecord(source="datasets", many=True)
+    dataset_bindings = ExternalApiBindingRecord(source="datasets", many=True)
     created_by = serializers.UUIDField(source="created_by_id", allow_null=True)
     created_at = EpochField()
 
@@ -57,15 +57,15 @@ class ApiRecord(serializers.ModelSerializer[ExternalKnowledgeApi]):
         return {"endpoint": row.endpoint, "api_key": external_apis.UNCHANGED if row.sealed_key else ""}
 
 
-class ApiPage(Shape):
-    data = ApiRecord(many=True)  # type: ignore[assignment]
+class ExternalApiPage(Shape):
+    data = ExternalApiRecord(many=True)  # type: ignore[assignment]
     has_more = serializers.BooleanField()
     limit = serializers.IntegerField()
     total = serializers.IntegerField()
     page = serializers.IntegerField()
 
 
-class UseRecord(Shape):
+class ExternalApiUseRecord(Shape):
     is_using = serializers.BooleanField()
     count = serializers.IntegerField()
 
@@ -75,38 +75,38 @@ class ExternalApis(KnowledgeViewSet):
     needs = {"list": VIEW, "create": EDIT, "retrieve": VIEW, "update": EDIT, "destroy": EDIT, "check": VIEW}
     also_refuses = (409,)
 
-    @extend_schema(operation_id="listExternalApis", parameters=[ListFields], responses=ApiPage)
+    @extend_schema(operation_id="listExternalApis", parameters=[ListFields], responses=ExternalApiPage)
     def list(self, request: Request) -> Response:
         fields = self.query(ListFields)
         rows = external_apis.rows(self.principal, keyword=fields.get("keyword") or "").prefetch_related("datasets")
         page = page_of(rows, page=fields["page"], limit=fields["limit"])
-        return Response(page.body(lambda found: ApiRecord(found, many=True).data))
+        return Response(page.body(lambda found: ExternalApiRecord(found, many=True).data))
 
-    @extend_schema(operation_id="createExternalApi", request=ApiFields, responses={201: ApiRecord})
+    @extend_schema(operation_id="createExternalApi", request=ExternalApiFields, responses={201: ExternalApiRecord})
     def create(self, request: Request) -> Response:
-        return Response(ApiRecord(external_apis.create(principal=self.principal, **self._given())).data, status=201)
+        return Response(ExternalApiRecord(external_apis.create(principal=self.principal, **self._given())).data, status=201)
 
-    @extend_schema(operation_id="getExternalApi", responses=ApiRecord)
+    @extend_schema(operation_id="getExternalApi", responses=ExternalApiRecord)
     def retrieve(self, request: Request, api_id: str) -> Response:
-        return Response(ApiRecord(external_apis.get(self.principal, api_id)).data)
+        return Response(ExternalApiRecord(external_apis.get(self.principal, api_id)).data)
 
-    @extend_schema(operation_id="updateExternalApi", request=ApiFields, responses=ApiRecord)
+    @extend_schema(operation_id="updateExternalApi", request=ExternalApiFields, responses=ExternalApiRecord)
     def update(self, request: Request, api_id: str) -> Response:
         row = external_apis.get(self.principal, api_id)
-        return Response(ApiRecord(external_apis.update(principal=self.principal, row=row, **self._given())).data)
+        return Response(ExternalApiRecord(external_apis.update(principal=self.principal, row=row, **self._given())).data)
 
     @extend_schema(operation_id="deleteExternalApi", request=None, responses={204: None})
     def destroy(self, request: Request, api_id: str) -> Response:
         external_apis.delete(principal=self.principal, row=external_apis.get(self.principal, api_id))
         return Response(status=204)
 
-    @extend_schema(operation_id="checkExternalApiUse", responses=UseRecord)
+    @extend_schema(operation_id="checkExternalApiUse", responses=ExternalApiUseRecord)
     def check(self, request: Request, api_id: str) -> Response:
-        count = external_apis.get(self.principal, api_id).datasets.count()
+        count = Dataset.objects.filter(external_api=external_apis.get(self.principal, api_id)).count()
         return Response({"is_using": count > 0, "count": count})
 
     def _given(self) -> dict[str, Any]:
-        fields = self.body(ApiFields)
+        fields = self.body(ExternalApiFields)
         return {"name": fields["name"], "description": fields.get("description") or "", **fields["settings"]}
 
 

@@ -24,20 +24,20 @@ from .documents import MOST_SHOWN, document
 SWITCHES = {"enable": True, "disable": False}
 
 
-class ListFields(requests.SegmentListFields):
+class SegmentQuery(requests.SegmentListFields):
     hit_count_gte = serializers.IntegerField(required=False, allow_null=True, min_value=0)
     enabled = serializers.ChoiceField(["all", "true", "false"], required=False, default="all")
 
 
-class ChunkFields(Fields):
+class ChildChunkItem(Fields):
     id = serializers.UUIDField(required=False, allow_null=True)
     content = requests.QueryField(allow_blank=False, max_length=requests.LONGEST)
 
 
-class ChildrenFields(Fields):
+class ChildChunksFields(Fields):
     """``id`` names a chunk that stays, with its text as it is given; those that are not named go."""
 
-    chunks = serializers.ListField(child=ChunkFields(), max_length=1_000)
+    chunks = serializers.ListField(child=ChildChunkItem(), max_length=1_000)
 
 
 class ChildChunkList(Shape):
@@ -48,10 +48,10 @@ class Segments(KnowledgeViewSet):
     tag = "Segments"
     needs = {"list": VIEW, "create": EDIT, "update": EDIT, "destroy": EDIT, "destroy_many": EDIT, "switch": EDIT}
 
-    @extend_schema(operation_id="listSegments", parameters=[ListFields], responses=records.SegmentPage)
+    @extend_schema(operation_id="listSegments", parameters=[SegmentQuery], responses=records.SegmentPage)
     def list(self, request: Request, dataset_id: str, document_id: str) -> Response:
         dataset, row = self.document(dataset_id, document_id)
-        fields = self.query(ListFields)
+        fields = self.query(SegmentQuery)
         page = segments.page(
             row,
             page=fields["page"],
@@ -129,10 +129,10 @@ class Children(KnowledgeViewSet):
         made = child_chunks.create(principal=self.principal, dataset=dataset, document=row, segment=segment, content=content)
         return Response({"data": records.ChildChunkRecord(made).data})
 
-    @extend_schema(operation_id="replaceChildChunks", request=ChildrenFields, responses=ChildChunkList)
+    @extend_schema(operation_id="replaceChildChunks", request=ChildChunksFields, responses=ChildChunkList)
     def replace(self, request: Request, dataset_id: str, document_id: str, segment_id: str) -> Response:
         dataset, row, segment = self.segment(dataset_id, document_id, segment_id)
-        self._replace(dataset, row, segment, self.body(ChildrenFields)["chunks"])
+        self._replace(dataset, row, segment, self.body(ChildChunksFields)["chunks"])
         kept = ChildChunk.objects.filter(segment=segment)
         return Response({"data": records.ChildChunkRecord(kept, many=True).data})
 

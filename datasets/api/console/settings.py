@@ -28,17 +28,17 @@ LONGEST_PASSAGE = 4_000
 METHODS = ("semantic_search", "full_text_search", "hybrid_search")
 
 
-class RuleQuery(Fields):
+class ProcessRuleQuery(Fields):
     document_id = serializers.UUIDField(required=False, allow_null=True)
 
 
-class RuleRecord(Shape):
+class ProcessRuleRecord(Shape):
     mode = serializers.CharField()
     rules = ObjectField()
     limits = ObjectField()
 
 
-class MethodsRecord(Shape):
+class RetrievalMethodsRecord(Shape):
     retrieval_method = serializers.ListField(child=serializers.CharField())
 
 
@@ -46,21 +46,21 @@ class Rules(KnowledgeViewSet):
     tag = "Datasets"
     needs = {"retrieve": VIEW, "methods": VIEW, "methods_of": VIEW}
 
-    @extend_schema(operation_id="getProcessRule", parameters=[RuleQuery], responses=RuleRecord)
+    @extend_schema(operation_id="getProcessRule", parameters=[ProcessRuleQuery], responses=ProcessRuleRecord)
     def retrieve(self, request: Request) -> Response:
         """The automatic rule, or the one that a document was made with."""
         mode, rules = "custom", dict(AUTOMATIC_RULES)
-        wanted = self.query(RuleQuery).get("document_id")
+        wanted = self.query(ProcessRuleQuery).get("document_id")
         if wanted:
             row = self._document(wanted)
             mode, rules = row.process_rule.mode, row.process_rule.rules
         return Response({"mode": mode, "rules": rules, "limits": {"indexing_max_segmentation_tokens_length": LONGEST_PASSAGE}})
 
-    @extend_schema(operation_id="getRetrievalMethods", responses=MethodsRecord)
+    @extend_schema(operation_id="getRetrievalMethods", responses=RetrievalMethodsRecord)
     def methods(self, request: Request) -> Response:
         return Response({"retrieval_method": METHODS})
 
-    @extend_schema(operation_id="getRetrievalMethodsOfStore", responses=MethodsRecord)
+    @extend_schema(operation_id="getRetrievalMethodsOfStore", responses=RetrievalMethodsRecord)
     def methods_of(self, request: Request, vector_type: str) -> Response:
         return Response({"retrieval_method": METHODS})
 

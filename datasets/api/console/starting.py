@@ -34,53 +34,53 @@ from .documents import document
 OWN = ("data_source", "original_document_id", "name", "dataset_id")
 
 
-class FileListFields(Fields):
+class UploadListFields(Fields):
     file_ids = serializers.ListField(child=serializers.UUIDField(), min_length=1, max_length=MOST_IDS)
 
 
 class InfoListFields(Fields):
     data_source_type = serializers.CharField(max_length=32)
-    file_info_list = FileListFields(required=False, allow_null=True)
+    file_info_list = UploadListFields(required=False, allow_null=True)
 
 
 class DataSourceFields(Fields):
     info_list = InfoListFields()
 
 
-class StartFields(requests.DocumentDataFields):
+class StartDocumentsFields(requests.DocumentDataFields):
     """What Dify's console sends: where the texts come from, and how they are indexed."""
 
     data_source = DataSourceFields()
     name = requests.Text(max_length=40)
 
 
-class EstimateFields(requests.RuleFields):
+class IndexingEstimateFields(requests.RuleFields):
     info_list = InfoListFields()
     dataset_id = serializers.UUIDField(required=False, allow_null=True)
     indexing_technique = serializers.ChoiceField(IndexingTechnique.values, required=False, allow_null=True)
 
 
-class StartedRecord(Shape):
+class StartedDocumentsRecord(Shape):
     dataset = dataset_records.DatasetRecord()
     documents = document_records.DocumentRecord(many=True)
     batch = serializers.CharField()
 
 
-class PreviewRecord(Shape):
+class SegmentPreviewRecord(Shape):
     content = serializers.CharField()
     child_chunks = serializers.ListField(child=serializers.CharField())
     summary = serializers.CharField(allow_null=True)
 
 
-class QuestionRecord(Shape):
+class QuestionPreviewRecord(Shape):
     question = serializers.CharField()
     answer = serializers.CharField()
 
 
-class EstimateRecord(Shape):
+class IndexingEstimateRecord(Shape):
     total_segments = serializers.IntegerField()
-    preview = PreviewRecord(many=True)
-    qa_preview = QuestionRecord(many=True)
+    preview = SegmentPreviewRecord(many=True)
+    qa_preview = QuestionPreviewRecord(many=True)
 
 
 class StartingViewSet(KnowledgeViewSet):
@@ -119,9 +119,11 @@ class Starts(StartingViewSet):
     needs = {"create": "dataset.create"}
     made_status = 201
 
-    @extend_schema(operation_id="createDatasetWithDocuments", request=StartFields, responses={201: StartedRecord})
+    @extend_schema(
+        operation_id="createDatasetWithDocuments", request=StartDocumentsFields, responses={201: StartedDocumentsRecord}
+    )
     def create(self, request: Request) -> Deferred:
-        fields = given(self.body(StartFields))
+        fields = given(self.body(StartDocumentsFields))
         rows = self.files(fields["data_source"]["info_list"])
         names = {"indexing_technique", "embedding_model", "embedding_model_provider", "retrieval_model"}
         chosen = {name: value for name, value in fields.items() if name in names}
@@ -134,28 +136,28 @@ class Starts(StartingViewSet):
 class MoreDocuments(StartingViewSet):
     needs = {"create": EDIT}
 
-    @extend_schema(operation_id="addDocuments", request=StartFields, responses=StartedRecord)
+    @extend_schema(operation_id="addDocuments", request=StartDocumentsFields, responses=StartedDocumentsRecord)
     def create(self, request: Request, dataset_id: str) -> Deferred:
-        dataset, fields = self.local(dataset_id), given(self.body(StartFields))
+        dataset, fields = self.local(dataset_id), given(self.body(StartDocumentsFields))
         return self.started(dataset, self.files(fields["data_source"]["info_list"]), fields)
 
 
 class Estimates(StartingViewSet):
     needs = {"of_files": VIEW, "of_document": VIEW, "of_batch": VIEW}
 
-    @extend_schema(operation_id="estimateIndexing", request=EstimateFields, responses=EstimateRecord)
+    @extend_schema(operation_id="estimateIndexing", request=IndexingEstimateFields, responses=IndexingEstimateRecord)
     def of_files(self, request: Request) -> Deferred:
-        fields = given(self.body(EstimateFields))
+        fields = given(self.body(IndexingEstimateFields))
         rows = self.files(fields["info_list"])
         drafts = [Draft(row.key, row.extension, row.mime_type) for row in rows]
         return self._told(drafts, fields.get("process_rule"), fields.get("doc_form") or "")
 
-    @extend_schema(operation_id="estimateDocument", responses=EstimateRecord)
+    @extend_schema(operation_id="estimateDocument", responses=IndexingEstimateRecord)
     def of_document(self, request: Request, dataset_id: str, document_id: str) -> Deferred:
         _, row = self.document(dataset_id, document_id)
         return self._of([row])
 
-    @extend_schema(operation_id="estimateBatch", responses=EstimateRecord)
+    @extend_schema(operation_id="estimateBatch", responses=IndexingEstimateRecord)
     def of_batch(self, request: Request, dataset_id: str, batch: str) -> Deferred:
         return self._of(documents.of_batch(self.dataset(dataset_id), batch))
 
