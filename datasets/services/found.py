@@ -8,11 +8,12 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, connection, transaction
 from django.db.models import F
 
 from datasets.models import Dataset, DatasetQuery, Document, QuerySource, Segment
 from datasets.models.dataset import DatasetRows
+from datasets.models.segment import SegmentRows
 
 logger = logging.getLogger(__name__)
 
@@ -95,7 +96,7 @@ def note(asker: Asker, made: Passages) -> None:
     """
     hit = [passage.segment.pk for passage in made.passages if passage.segment is not None]
     if hit:
-        Segment.objects.for_tenant(asker.tenant_id).filter(pk__in=hit).update(hit_count=F("hit_count") + 1)
+        _count(Segment.objects.for_tenant(asker.tenant_id).filter(pk__in=hit))
     asked = [
         DatasetQuery(
             tenant_id=asker.tenant_id, dataset_id=dataset_id, content=made.query, source=asker.source, app_id=asker.app_id,
@@ -108,3 +109,11 @@ def note(asker: Asker, made: Passages) -> None:
             DatasetQuery.objects.bulk_create(asked)
     except IntegrityError:
         logger.info("A dataset was deleted while it was asked")
+
+
+@transaction.atomic
+def _count(rows: SegmentRows) -> None:
+    """Locked in one order, that of indexing too: an UPDATE locks rows as it meets them."""
+    if connection.features.has_select_for_update:
+        list(rows.order_by("position", "pk").select_for_update(no_key=True).values_list("pk"))
+    rows.update(hit_count=F("hit_count") + 1)

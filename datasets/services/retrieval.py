@@ -14,10 +14,13 @@ meanwhile. The number of queries does not grow with what is found:
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final
 from uuid import UUID
+
+from django.db import DatabaseError
 
 from datasets.models import ChildChunk, QuerySource
 from datasets.rag.search import Group, rounded
@@ -33,6 +36,8 @@ from .searching import Plan, Rows
 __all__ = ["Asker", "Child", "Passage", "Passages", "Reranker", "Said", "Settings", "asker", "parse", "retrieve"]
 
 LONGEST_QUERY: Final = 10_000
+
+logger = logging.getLogger(__name__)
 
 
 def asker(principal: Principal, source: QuerySource = QuerySource.API) -> Asker:
@@ -60,8 +65,16 @@ async def retrieve(asker: Asker, query: str, datasets: Collection[UUID], setting
     chosen = chosen[: settings.top_k]
     elapsed = round((clock.monotonic() - began) * 1000, 3)
     made = Passages(text, chosen, _trace(plan, passages, chosen), elapsed)
-    await db.run(found.note, asker, made)
+    await _note(asker, made)
     return made
+
+
+async def _note(asker: Asker, made: Passages) -> None:
+    """What was found is given back whether or not it can be counted."""
+    try:
+        await db.run(found.note, asker, made)
+    except DatabaseError as error:
+        logger.warning("What was found is not counted: %s", error, extra={"tenant_id": str(asker.tenant_id)})
 
 
 async def _reranked(tenant_id: UUID, reranker: Reranker, query: str, passages: Sequence[Passage]) -> list[Passage]:
