@@ -1,3 +1,4 @@
+#!/usr/bin/env python3
 """Writes all-MiniLM-L6-v2 as an ONNX graph from its weights: embeddings_graph.py model.safetensors model.onnx
 
 Run by script/install-embeddings in an environment of its own. The graph takes ids and mask (batch, tokens) and gives one vector
