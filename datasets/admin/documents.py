@@ -12,18 +12,17 @@ from django.http import HttpRequest
 from django.template.defaultfilters import filesizeformat
 from django.template.loader import render_to_string
 from django.urls import URLPattern, path
-from django.utils.html import format_html
 from unfold.contrib.filters.admin import ChoicesDropdownFilter
 from unfold.decorators import display
 
-from datasets.models import UNFINISHED, Document, Segment
+from datasets.models import Document, Segment
 from datasets.services import document_list, documents, pipeline
 from difyproj.kernel.errors import DomainError
 from difyproj.tiers.admin import NOTHING, as_written, document
-from difyproj.tiers.admin_records import BY_TENANT, Record, link, links, list_address, seconds, short
+from difyproj.tiers.admin_records import BY_TENANT, Record, address, links, list_address, seconds, short
 
 from .operators import acting
-from .standing import progress, told
+from .standing import live, progress
 
 STATUS_COLOURS = {
     "queuing": "info", "indexing": "info", "paused": "warning", "error": "danger",
@@ -47,8 +46,7 @@ class DocumentAdmin(Record):
         "tenant",
         "shown_status",
         "progress",
-        "segment_count",
-        "word_count",
+        "characters",
         "took",
         "created_at",
     )
@@ -64,7 +62,7 @@ class DocumentAdmin(Record):
     fieldsets = (
         (None, {"fields": (("name", "dataset"), ("standing", "progress"), "stages", "shown_error", "leads_to")}),
         ("Text", {"fields": (("segment_count", "characters"), ("tokens", "page_count"), ("doc_form", "doc_language"))}),
-        ("File", {"fields": (("extension", "mime_type"), ("shown_size", "hash"), ("data_source_type", "created_from"))}),
+        ("File", {"fields": (("extension", "mime_type"), ("shown_size", "data_source_type"), ("created_from", "digest"))}),
         ("Rule and facts", {"fields": ("rule", "facts")}),
         ("Identity", {"fields": ("id", ("tenant", "batch"), ("job_id", "created_by_id"), ("created_at", "updated_at"))}),
     )
@@ -95,10 +93,7 @@ class DocumentAdmin(Record):
 
     @display(description="Progress")
     def progress(self, obj: Document) -> str:
-        """Where the page's script finds what to keep up to date."""
-        at_work = obj.indexing_status in UNFINISHED
-        attributes = ("true" if at_work else "false", obj.pk)
-        return format_html('<span class="live" data-live="{}" data-document="{}">{}</span>', *attributes, told(obj))
+        return live(obj)
 
     @display(description="Took", ordering="indexing_latency")
     def took(self, obj: Document) -> str:
@@ -107,6 +102,10 @@ class DocumentAdmin(Record):
     @display(description="Size", ordering="size")
     def shown_size(self, obj: Document) -> str:
         return filesizeformat(obj.size)
+
+    @display(description="Hash")
+    def digest(self, obj: Document) -> str:
+        return as_written(obj.hash)
 
     @display(description="Error")
     def shown_error(self, obj: Document) -> str:
@@ -128,7 +127,7 @@ class DocumentAdmin(Record):
 
     @display(description="See its")
     def leads_to(self, obj: Document) -> str:
-        return links([(list_address(Segment, document__id__exact=obj.pk), "segments")]) + " · " + link(obj.dataset, "dataset")
+        return links([(list_address(Segment, document__id__exact=obj.pk), "segments"), (address(obj.dataset), "dataset")])
 
     def has_change_rows_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("datasets.change_document")

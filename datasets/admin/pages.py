@@ -23,7 +23,7 @@ from difyproj.tiers.admin_records import address
 
 from .forms import SearchForm, UploadForm
 from .operators import acting
-from .standing import told
+from .standing import live
 
 RECENT: Final = 20
 SECONDS: Final = 60.0
@@ -54,7 +54,7 @@ class UploadPage(DatasetPage):
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         rows = Document.objects.filter(dataset=self.dataset).order_by("-created_at")[:RECENT]
-        recent = [(row, told(row), address(row)) for row in rows]
+        recent = [(row, live(row), address(row)) for row in rows]
         form = UploadForm(initial={"doc_form": self.dataset.doc_form or DocForm.TEXT})
         return super().get_context_data(**{"form": form, "recent": recent, **kwargs})
 

@@ -6,12 +6,25 @@ from typing import Any, Final
 
 from django.contrib.admin import ModelAdmin
 from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.utils.html import format_html
 
 from datasets.models import UNFINISHED, Document, IndexingStatus
 from difyproj.kernel import ids
-from difyproj.tiers.admin_records import short
+from difyproj.tiers.admin_records import address, short
 
 MOST_ASKED: Final = 100
+FACES: Final = {IndexingStatus.COMPLETED: "done", IndexingStatus.ERROR: "failed", IndexingStatus.PAUSED: "paused"}
+
+
+def face(obj: Document) -> str:
+    """How it looks: at work, done, failed or paused."""
+    return FACES.get(IndexingStatus(obj.indexing_status), "at-work")
+
+
+def live(obj: Document) -> str:
+    """Where the page's script finds what to keep up to date."""
+    shown = (face(obj), "true" if obj.indexing_status in UNFINISHED else "false", obj.pk, told(obj))
+    return format_html('<span class="live" data-face="{}" data-live="{}" data-document="{}">{}</span>', *shown)
 
 
 def told(obj: Document) -> str:
@@ -19,7 +32,7 @@ def told(obj: Document) -> str:
     if obj.indexing_status == IndexingStatus.INDEXING:
         return f"{obj.completed_segments} of {obj.segment_count} segments"
     if obj.indexing_status == IndexingStatus.COMPLETED:
-        return f"{obj.segment_count} segments"
+        return f"{obj.segment_count} segment{'' if obj.segment_count == 1 else 's'}"
     if obj.indexing_status == IndexingStatus.ERROR:
         return short(obj.error, 80) or "Failed"
     label: Any = obj.get_indexing_status_display()
@@ -39,6 +52,8 @@ def _standing(row: Document) -> dict[str, Any]:
     total = row.segment_count if row.indexing_status == IndexingStatus.INDEXING else 0
     return {
         "text": told(row),
+        "face": face(row),
+        "address": address(row),
         "done": row.indexing_status not in UNFINISHED,
         "share": row.completed_segments / total if total else None,
     }

@@ -66,7 +66,8 @@ def test_lists_searches_and_pages_load_with_few_queries(root: Client, document: 
     query = DatasetQuery.objects.create(tenant=document.tenant, dataset=document.dataset, content="refunds", source="app")
     for model, row in (("dataset", document.dataset), ("document", document), ("segment", segment), ("datasetquery", query)):
         for path in ("", "?q=refunds", f"?q={row.pk}", f"{row.pk}/change/"):
-            assert "<script>alert('told')" not in shown(root, f"{model}/{path}")
+            page = shown(root, f"{model}/{path}")
+            assert "<script>alert('told')" not in page and "&lt;a href" not in page
     assert "Nothing here yet" in shown(root, "externalknowledgeapi/")
 
 
@@ -79,10 +80,14 @@ def test_an_operator_makes_a_dataset_uploads_a_file_and_watches_it(root: Client,
     assert (dataset.tenant, dataset.embedding_model) == (cast.alice.tenant, "hashing-384")
     made = upload(root, dataset, "terms.md", TEXT.encode())
     assert made.status_code == 201
-    where = f"/admin/datasets/document/progress/?id={made.json()['id']}"
-    assert root.get(where).json() == {made.json()["id"]: {"text": "Waiting", "done": False, "share": None}}
+    key = made.json()["id"]
+    where, same = (
+        f"/admin/datasets/document/progress/?id={key}",
+        {"share": None, "address": f"/admin/datasets/document/{key}/change/"},
+    )
+    assert root.get(where).json() == {key: {"text": "Waiting", "face": "at-work", "done": False, **same}}
     work()
-    assert root.get(where).json() == {made.json()["id"]: {"text": "3 segments", "done": True, "share": None}}
+    assert root.get(where).json() == {key: {"text": "3 segments", "face": "done", "done": True, **same}}
     document = Document.objects.get()
     assert (document.indexing_status, document.process_rule.mode, document.size) == ("completed", "custom", len(TEXT))
     assert "terms.md" in shown(root, f"dataset/{dataset.pk}/upload/")

@@ -15,14 +15,16 @@ async function look() {
   if (ids.length === 0) return;
   const answer = await fetch(`${progressUrl}?${new URLSearchParams(ids.map((id) => ["id", id]))}`, { credentials: "same-origin" });
   if (!answer.ok) return;
-  /** @type {Record<string, {text: string, done: boolean, share: number | null}>} */
+  /** @type {Record<string, {text: string, face: string, address: string, done: boolean, share: number | null}>} */
   const told = await answer.json();
   for (const row of rows) {
     const now = told[row.dataset.document ?? ""];
     if (!now) continue;
     row.textContent = now.text;
+    row.dataset.face = now.face;
     row.dataset.live = String(!now.done);
     row.style.setProperty("--share", now.share === null ? "0%" : `${Math.round(now.share * 100)}%`);
+    row.closest("li")?.querySelector("a")?.setAttribute("href", now.address);
   }
 }
 
@@ -48,15 +50,16 @@ function send(form, file, line) {
     request.setRequestHeader("Accept", "application/json");
     request.responseType = "json";
     request.upload.onprogress = (event) => {
-      if (event.lengthComputable) line.textContent = `uploading, ${Math.round((100 * event.loaded) / event.total)} %`;
+      if (event.lengthComputable) line.textContent = `Uploading, ${Math.round((100 * event.loaded) / event.total)} %`;
     };
     request.onloadend = () => {
       const answer = /** @type {{id?: string, error?: string} | null} */ (request.response);
       if (request.status === 201 && answer?.id) {
         line.className = "live";
         line.dataset.live = "true";
+        line.dataset.face = "at-work";
         line.dataset.document = answer.id;
-        line.textContent = "waiting";
+        line.textContent = "Waiting";
       } else {
         line.className = "error";
         line.textContent = answer?.error ?? "The server cannot be reached.";
@@ -86,10 +89,11 @@ function uploads(form) {
     input.value = "";
     for (const file of files) {
       const item = document.createElement("li");
-      const name = document.createElement("strong");
+      const name = document.createElement("a");
       const line = document.createElement("span");
       name.textContent = file.name;
-      line.textContent = "waiting for its turn";
+      name.className = "text-link";
+      line.textContent = "Waiting for its turn";
       item.append(name, " ", line);
       list.append(item);
       await send(form, file, line);

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 from django.contrib.staticfiles import finders
 
+from difyproj.testing.chromium import CHROMIUM, tab
 from difyproj.testing.served import Key, Served
 from workflows.models import HumanInputForm
 
-from .chromium import CHROMIUM, tab
 from .test_form_page import asking as asking
 from .test_form_page import ended, paused
 

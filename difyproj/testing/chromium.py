@@ -1,4 +1,4 @@
-"""A real browser for tests of pages: Chromium, told what to do over its own protocol, with the pages' scripts switched off."""
+"""A real browser for tests of pages: Chromium, told what to do over its own protocol."""
 
 from __future__ import annotations
 
@@ -56,11 +56,17 @@ class Tab:
     async def press(self, selector: str) -> None:
         """A click where the element is, by the mouse."""
         box = await self.read(
-            f"(one => {{ one.scrollIntoView(); const box = one.getBoundingClientRect();"
+            f"(one => {{ one.scrollIntoView({{block: 'center'}}); const box = one.getBoundingClientRect();"
             f" return [box.x + box.width / 2, box.y + box.height / 2]; }})(document.querySelector('{selector}'))"
         )
         for kind in ("mousePressed", "mouseReleased"):
             await self.order("Input.dispatchMouseEvent", type=kind, x=box[0], y=box[1], button="left", clickCount=1)
+
+    async def attach(self, selector: str, *paths: Path) -> None:
+        """Files for a control that takes them."""
+        found = await self.order("Runtime.evaluate", expression=f"document.querySelector('{selector}')")
+        names = [str(path) for path in paths]
+        await self.order("DOM.setFileInputFiles", files=names, objectId=found["result"]["objectId"])
 
     async def until(self, expression: str) -> None:
         """A page that is on its way has nothing to read; then it is asked again."""
@@ -73,7 +79,8 @@ class Tab:
 
 
 @asynccontextmanager
-async def tab(home: Path) -> AsyncIterator[Tab]:
+async def tab(home: Path, *, scripts: bool = False) -> AsyncIterator[Tab]:
+    """Without ``scripts`` those of the pages are switched off."""
     process = await asyncio.create_subprocess_exec(
         str(CHROMIUM), *FLAGS, f"--user-data-dir={home}", "about:blank",
         env={**os.environ, "HOME": str(home)}, start_new_session=True,
@@ -82,7 +89,7 @@ async def tab(home: Path) -> AsyncIterator[Tab]:
     try:
         async with aiohttp.ClientSession() as client, client.ws_connect(await _address(client, home), max_msg_size=0) as socket:
             opened = Tab(socket)
-            await opened.order("Emulation.setScriptExecutionDisabled", value=True)
+            await opened.order("Emulation.setScriptExecutionDisabled", value=not scripts)
             yield opened
     finally:
         with suppress(ProcessLookupError):
