@@ -31,16 +31,13 @@ def dumps_text(value: Any) -> str:
 
 
 def storable(value: Any) -> Any:
-    """A copy that every database keeps as JSON: texts without NUL and lone surrogates, no number that is none or
-    that cannot be written again, not too deep."""
+    """A copy that every database keeps as JSON: texts without NUL and lone surrogates, no number that is none, not too deep."""
     return _storable(value, 0)
 
 
 def _storable(value: Any, depth: int) -> Any:
-    if value is None or isinstance(value, bool):
+    if value is None or isinstance(value, bool | int):
         return value
-    if isinstance(value, int):
-        return value if value.bit_length() < 64 else _storable(_rounded(value), depth)
     if isinstance(value, str):
         return _text(value)
     if isinstance(value, float):
@@ -52,13 +49,6 @@ def _storable(value: Any, depth: int) -> Any:
     if isinstance(value, list | tuple | set | frozenset):
         return [_storable(item, depth + 1) for item in value]
     return msgspec.to_builtins(value, enc_hook=str)
-
-
-def _rounded(number: int) -> float:
-    try:
-        return float(number)
-    except OverflowError:
-        return math.inf
 
 
 def _text(text: str) -> str:
