@@ -100,8 +100,15 @@ def refresh(document: Document, segments: Sequence[Segment], *, seconds: float =
     The change itself sets ``status`` of what has another text to waiting, so that nothing is forgotten when the process ends.
     True when the index is up to date. The rows in ``segments`` are read again.
     """
+    deadline = clock.monotonic() + seconds
+
+    def check() -> None:
+        # However many rounds of calls there are.
+        if clock.monotonic() > deadline:
+            raise TimeoutError("The model takes too long for somebody who waits.")
+
     try:
-        put(document.dataset_id, segments, Asker(seconds=seconds))
+        put(document.dataset_id, segments, Asker(check=check, seconds=seconds))
     except (DomainError, OSError) as error:
         logger.info("A change of a document's text is indexed by a job: %s", error, extra={"document_id": str(document.pk)})
     _read_again(segments)

@@ -102,6 +102,7 @@ class Filling:
         keys, given = [*texts], [text[:LONGEST] for text in texts.values()]
         try:
             for calls in _parts(self.embedder.calls(given), CALLS_AT_ONCE):
+                self.check()
                 made = loop.wait(
                     _all(self.embedder, [given[call] for call in calls]), seconds=self.seconds, check=self._renewing()
                 )

@@ -66,6 +66,21 @@ def test_a_model_that_does_not_answer_leaves_the_change_to_a_job(tenant: Tenant)
     assert asked(fake).count("Something new.") == 2
 
 
+def test_who_waits_does_so_once_however_many_calls_there_are(tenant: Tenant) -> None:
+    with upstream(tenant) as fake:
+        document = make_document(make_dataset(tenant, **OPENAI), TEXT, rule=paragraphs())
+        work()
+        segments = list(Segment.objects.filter(document=document))
+        for segment in segments:
+            segment.content, segment.status = f"{segment.content} Or not.", "waiting"
+            segment.save()
+        before = len(asked(fake))
+        assert not indexing.refresh(document, segments, seconds=-1.0)
+        assert len(asked(fake)) == before
+        work()
+    assert not Segment.objects.exclude(status="completed").exists()
+
+
 def test_a_document_that_is_put_away_leaves_the_index_and_comes_back_unpaid(tenant: Tenant) -> None:
     with upstream(tenant) as fake:
         document = make_document(make_dataset(tenant, **OPENAI), TEXT, rule=paragraphs())
