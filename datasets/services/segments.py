@@ -47,6 +47,15 @@ def get(document: Document, segment_id: UUID | str) -> Segment:
     return found
 
 
+def several(document: Document, segment_ids: Sequence[UUID | str]) -> list[Segment]:
+    """Each of them, once. Raises SegmentNotFound where one is missing."""
+    keys = [ids.parse(value) for value in segment_ids]
+    rows = {row.pk: row for row in Segment.objects.filter(document=document, pk__in=[key for key in keys if key])}
+    if any(key not in rows for key in keys):
+        raise SegmentNotFound
+    return list(rows.values())
+
+
 def page(
     document: Document,
     *,
@@ -129,6 +138,24 @@ def update(
         _add(held, 0, row.word_count - before[0], row.tokens - before[1])
     indexing.refresh(held, [row])
     return row
+
+
+def switch(*, principal: Principal, dataset: Dataset, document: Document, segments: Sequence[Segment], enabled: bool) -> None:
+    """Those that are so already stay. Raises InvalidParam while one is indexed."""
+    with transaction.atomic():
+        held = _held(principal, dataset, document)
+        keys = [segment.pk for segment in segments if segment.enabled != enabled]
+        rows = list(Segment.objects.select_for_update().filter(document=held, pk__in=keys))
+        if any(row.status == SegmentStatus.INDEXING for row in rows):
+            raise InvalidParam("Segment is indexing, please try again later.")
+        for row in rows:
+            _switch(row, principal, enabled)
+            row.edited, row.updated_by_id, row.status = True, principal.actor_id, SegmentStatus.WAITING
+            row.updated_at = clock.now()
+        changed = ["enabled", "disabled_at", "disabled_by_id", "edited", "updated_by_id", "status", "updated_at"]
+        Segment.objects.bulk_update(rows, changed, batch_size=MOST_AT_ONCE // 10)
+    if rows:
+        indexing.refresh(held, rows)
 
 
 @transaction.atomic

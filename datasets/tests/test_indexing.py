@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
+from typing import Any
 
 import pytest
 from django.db import connections
 
 from accounts.models import Tenant
 from datasets.models import ChildChunk, Dataset, Document, Embedding, IndexEntry, Leftover, Segment
-from datasets.services import indexing, models, pipeline, removal
+from datasets.services import indexing, models, pipeline, removal, segments
+from datasets.services.refusals import SegmentNotFound
 from datasets.services.vectors import Filling, hash_of
 from datasets.tests.knowledge import OPENAI, asked, entries, indexed, make_dataset, make_document, paragraphs, upstream, work
 from difyproj.infra.storage import get_storage
@@ -66,16 +68,29 @@ def test_a_model_that_does_not_answer_leaves_the_change_to_a_job(tenant: Tenant)
     assert asked(fake).count("Something new.") == 2
 
 
+def test_passages_are_switched_together(cast: Cast, document: Document) -> None:
+    rows = list(Segment.objects.filter(document=document))
+    whose: dict[str, Any] = {"principal": cast.alice.principal, "dataset": document.dataset, "document": document}
+    segments.switch(**whose, segments=rows[:2], enabled=False)
+    assert indexed(document.dataset) == {rows[2].pk}
+    segments.switch(**whose, segments=segments.several(document, [row.pk for row in rows]), enabled=True)
+    assert indexed(document.dataset) == {row.pk for row in rows}
+    told = Segment.objects.filter(document=document).values_list("status", "enabled", "edited")
+    assert list(told) == [("completed", True, True), ("completed", True, True), ("completed", True, False)]
+    with pytest.raises(SegmentNotFound):
+        segments.several(document, [rows[0].pk, ids.new_id()])
+
+
 def test_who_waits_does_so_once_however_many_calls_there_are(tenant: Tenant) -> None:
     with upstream(tenant) as fake:
         document = make_document(make_dataset(tenant, **OPENAI), TEXT, rule=paragraphs())
         work()
-        segments = list(Segment.objects.filter(document=document))
-        for segment in segments:
+        rows = list(Segment.objects.filter(document=document))
+        for segment in rows:
             segment.content, segment.status = f"{segment.content} Or not.", "waiting"
             segment.save()
         before = len(asked(fake))
-        assert not indexing.refresh(document, segments, seconds=-1.0)
+        assert not indexing.refresh(document, rows, seconds=-1.0)
         assert len(asked(fake)) == before
         work()
     assert not Segment.objects.exclude(status="completed").exists()

@@ -98,16 +98,12 @@ class Segments(KnowledgeViewSet):
         dataset, row = self.document(dataset_id, document_id)
         if action not in SWITCHES:
             raise InvalidAction
-        for segment in self._chosen(row):
-            if segment.enabled != SWITCHES[action]:
-                segments.update(
-                    principal=self.principal, dataset=dataset, document=row, segment=segment, enabled=SWITCHES[action]
-                )
+        chosen = self._chosen(row)
+        segments.switch(principal=self.principal, dataset=dataset, document=row, segments=chosen, enabled=SWITCHES[action])
         return Response(SUCCESS)
 
     def _chosen(self, row: Document) -> Any:
-        named = self.request.query_params.getlist("segment_id")[:MOST_SHOWN]
-        return [segments.get(row, one) for one in dict.fromkeys(named)]
+        return segments.several(row, self.request.query_params.getlist("segment_id")[:MOST_SHOWN])
 
 
 class Children(KnowledgeViewSet):

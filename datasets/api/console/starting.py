@@ -15,6 +15,7 @@ from rest_framework.response import Response
 from apps.models import UploadFile
 from apps.services import document_intake
 from datasets.models import Dataset, DataSourceType, Document, IndexingTechnique
+from datasets.rag.split import Rule
 from datasets.services import datasets, documents, estimates
 from datasets.services.estimates import Draft, Estimate
 from datasets.services.sources import Source
@@ -129,6 +130,8 @@ class Starts(StartingViewSet):
         chosen = {name: value for name, value in fields.items() if name in names}
         if not chosen.get("indexing_technique"):
             raise InvalidParam("indexing_technique is required.", params="indexing_technique")
+        # No dataset is left behind by a rule that cannot be.
+        Rule.parse(fields.get("process_rule"))
         name = fields.get("name") or datasets.free_name(self.principal, rows[0].name)
         return self.started(datasets.create(principal=self.principal, name=name, **chosen), rows, fields)
 
