@@ -24,7 +24,8 @@ async function look() {
     row.dataset.face = now.face;
     row.dataset.live = String(!now.done);
     row.style.setProperty("--share", now.share === null ? "0%" : `${Math.round(now.share * 100)}%`);
-    row.closest("li")?.querySelector("a")?.setAttribute("href", now.address);
+    const name = row.closest("li")?.querySelector("a");
+    if (name) Object.assign(name, { href: now.address, className: "text-link" });
   }
 }
 
@@ -62,7 +63,7 @@ function send(form, file, line) {
         line.textContent = "Waiting";
       } else {
         line.className = "error";
-        line.textContent = answer?.error ?? "The server cannot be reached.";
+        line.textContent = answer?.error?.replace(`${file.name}: `, "") ?? "The server cannot be reached.";
       }
       resolve();
     };
@@ -92,7 +93,6 @@ function uploads(form) {
       const name = document.createElement("a");
       const line = document.createElement("span");
       name.textContent = file.name;
-      name.className = "text-link";
       line.textContent = "Waiting for its turn";
       item.append(name, " ", line);
       list.append(item);
