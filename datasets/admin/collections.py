@@ -52,8 +52,8 @@ class DatasetAdmin(Record):
     def get_urls(self) -> list[URLPattern]:
         page = self.admin_site.admin_view
         return [
-            path("<uuid:dataset_id>/upload/", page(UploadPage.as_view(model_admin=self)), name="datasets_upload"),
-            path("<uuid:dataset_id>/retrieval/", page(RetrievalPage.as_view(model_admin=self)), name="datasets_retrieval"),
+            path("<uuid:object_id>/upload/", page(UploadPage.as_view(model_admin=self)), name="datasets_upload"),
+            path("<uuid:object_id>/retrieval/", page(RetrievalPage.as_view(model_admin=self)), name="datasets_retrieval"),
             *super().get_urls(),
         ]
 

@@ -36,7 +36,7 @@ class DatasetPage(UnfoldModelAdminViewMixin, TemplateView):
     dataset: Dataset
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        self.dataset = get_object_or_404(self.model_admin.get_queryset(request), pk=kwargs["dataset_id"])
+        self.dataset = get_object_or_404(self.model_admin.get_queryset(request), pk=kwargs["object_id"])
         return super().dispatch(request, *args, **kwargs)
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:

@@ -95,7 +95,7 @@ class Dataset(TenantRow):
     reindex_error = models.TextField(default="", blank=True, editable=False)
     embedded_tokens = models.PositiveBigIntegerField(default=0, editable=False, help_text="That a model was paid for.")
     external_api = models.ForeignKey(
-        ExternalKnowledgeApi, on_delete=models.PROTECT, null=True, blank=True, related_name="datasets"
+        ExternalKnowledgeApi, on_delete=models.RESTRICT, null=True, blank=True, related_name="datasets"
     )
     external_knowledge_id = models.CharField(max_length=255, blank=True, default="")
     external_retrieval_model = models.JSONField(null=True, blank=True)

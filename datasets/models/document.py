@@ -76,7 +76,7 @@ class Document(TenantRow):
     name = models.CharField(max_length=255)
     data_source_type = models.CharField(max_length=32, choices=DataSourceType.choices, default=DataSourceType.UPLOAD_FILE)
     data_source_info = models.JSONField(default=dict, help_text="upload_file_id, or url and title of a page.")
-    process_rule = models.ForeignKey(ProcessRule, on_delete=models.PROTECT, related_name="documents")
+    process_rule = models.ForeignKey(ProcessRule, on_delete=models.RESTRICT, related_name="documents")
     batch = models.CharField(max_length=64, db_index=True)
     created_from = models.CharField(max_length=16, default="web", help_text="web, api or rag-pipeline.")
     created_by_id = models.UUIDField(null=True, blank=True)

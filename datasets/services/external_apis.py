@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 from uuid import UUID
 
 from django.db import IntegrityError, transaction
-from django.db.models import Count, Prefetch, ProtectedError, QuerySet
+from django.db.models import Count, Prefetch, QuerySet, RestrictedError
 
 from accounts.models import Tenant
 from accounts.services import data_keys
@@ -96,7 +96,7 @@ def delete(*, principal: Principal, row: ExternalKnowledgeApi) -> None:
     try:
         with transaction.atomic():
             row.delete()
-    except (ProtectedError, IntegrityError) as error:
+    except (RestrictedError, IntegrityError) as error:
         raise ExternalApiInUse from error
 
 

@@ -8,9 +8,10 @@ import pytest
 
 from accounts.policies import Role
 from accounts.services import accounts, tenants
-from datasets.models import Dataset, DatasetMember, Permission
+from datasets.models import Dataset, DatasetMember, Document, ExternalKnowledgeApi, Permission
 from datasets.services import access, datasets, described, external_apis, members
 from datasets.services.refusals import DatasetNotFound
+from datasets.tests.knowledge import make_dataset, make_document
 from difyproj.kernel import secrets
 from difyproj.kernel.errors import Forbidden, InvalidParam
 from difyproj.testing.cast import Cast, Person
@@ -117,3 +118,14 @@ def test_an_external_api_names_only_the_datasets_that_the_asker_may_see(cast: Ca
     for row in (external_apis.get(bob, api.pk), *external_apis.rows(bob), changed):
         assert [one.name for one in row.datasets.all()] == ["Holidays"]
     assert external_apis.get(alice, api.pk).datasets.count() == 2
+
+
+def test_a_workspace_takes_its_knowledge_with_it(cast: Cast) -> None:
+    principal = cast.alice.principal
+    api = external_apis.create(principal=principal, name="Far", endpoint="https://knowledge.example", api_key="sk-0123456789")
+    datasets.create(
+        principal=principal, name="Far", provider="external", external_knowledge_api_id=api.pk, external_knowledge_id="k"
+    )
+    make_document(make_dataset(cast.alice.tenant), "Refunds need a receipt.")
+    cast.alice.tenant.delete()
+    assert not Dataset.objects.exists() and not ExternalKnowledgeApi.objects.exists() and not Document.objects.exists()

@@ -103,7 +103,8 @@ def add_document(person: Person, dataset: Dataset, text: str, **more: Any) -> Do
 
 
 def _upload(person: Person) -> UploadFile:
+    key = f"upload_files/{person.tenant.pk}/{next(_numbers)}.txt"
     return UploadFile.objects.create(
-        tenant=person.tenant, key=f"upload_files/{person.tenant.pk}/plan.txt", name="plan.txt", size=1, extension="txt",
-        mime_type="text/plain", hash="0" * 64, account_id=person.account.pk, created_by_role="account",
+        tenant=person.tenant, key=key, name="plan.txt", size=1, extension="txt", mime_type="text/plain", hash="0" * 64,
+        account_id=person.account.pk, created_by_role="account",
     )  # fmt: skip

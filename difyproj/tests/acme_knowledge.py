@@ -5,6 +5,7 @@ from __future__ import annotations
 from apps.models import UploadFile
 from datasets.models import Dataset, DatasetQuery, Document, IndexingStatus, QuerySource
 from difyproj.infra.storage import get_storage
+from difyproj.kernel import ids
 from difyproj.testing.cast import Person
 
 from . import acme_datasets
@@ -23,7 +24,7 @@ def furnish(person: Person, secret: str) -> dict[str, str]:
 
 
 def _upload(person: Person) -> UploadFile:
-    key = f"upload_files/{person.tenant.pk}/more.md"
+    key = f"upload_files/{person.tenant.pk}/{ids.new_id()}.md"
     get_storage().save(key, TEXT)
     return UploadFile.objects.create(
         tenant=person.tenant, key=key, name="more.md", size=len(TEXT), extension="md", mime_type="text/markdown", hash="0" * 64,

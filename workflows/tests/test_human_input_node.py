@@ -36,7 +36,7 @@ async def outputs(data: dict[str, Any], answer: FormAnswer | None = None) -> lis
 
 async def asked(**data: Any) -> Form:
     (waiting,) = await outputs({**ASK, **data})
-    assert isinstance(waiting, Waiting)
+    assert isinstance(waiting, Waiting) and waiting.form is not None
     return waiting.form
 
 

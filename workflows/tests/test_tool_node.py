@@ -207,6 +207,9 @@ async def test_passages_are_the_result_of_knowledge_retrieval() -> None:
             asked.append((query, list(dataset_ids), settings["multiple_retrieval_config"]))
             return [{"title": "T", "content": "C"}]
 
+        async def about(self, dataset_ids: Any) -> Any:
+            return []
+
     raw = {"dataset_ids": ["d"], "query_variable_selector": ["n", "q"], "multiple_retrieval_config": {"top_k": 4}}
     parsed = msgspec.convert(raw, KnowledgeRetrievalNode.schema)
     ports = replace(scripted(), knowledge=Knowledge())

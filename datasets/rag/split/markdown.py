@@ -13,7 +13,7 @@ from .lengths import Lengths, Stretch
 from .piece import Span
 
 _LINE: Final = re.compile(r"^(?:(#{1,6})[ \t]+(\S[^\n]*)|([ ]{0,3}(?:```|~~~))[^\n]*|[ ]{0,3}\|[^\n]*\|[ \t]*)$", re.MULTILINE)
-_RULE: Final = re.compile(r"[ ]{0,3}\|[ \t:|-]+\|[ \t]*\n")
+_RULE: Final = re.compile(r"[ ]{0,3}\|[ \t:|-]{1,1000}\|[ \t]{0,20}\n")
 _BLANK: Final = re.compile(r"\n[ \t]*\n\s*")
 _LONGEST_HEADING: Final = 200
 _SMALL: Final = 5
