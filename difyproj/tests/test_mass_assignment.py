@@ -67,7 +67,7 @@ async def test_bodies_of_the_service_api_plant_no_columns(house: Served) -> None
         entry = test_tenancy.ENTRIES[method, route.path]
         if method in WRITES:
             client = TierClient(house, "", {"Authorization": f"Bearer {her.keys[entry.family].token}"})
-            ids = her.ids_of(entry.family)
+            ids = {**her.ids_of(entry.family), **entry.ids}
             calls.append((client, method, route.path.format(**ids), filled(entry.body, ids), filled(entry.query, ids)))
     await sweep(house, calls)
 

@@ -88,9 +88,8 @@ def pages() -> Iterator[str]:
         if PATTERN in route.path:
             continue
         row = next((row for below, row in known.items() if route.path.startswith(below)), None)
-        yield route.path.format(
-            object_id=row.pk if row is not None else Account.objects.order_by("pk")[0].pk, content_type_id=user.pk
-        )
+        key = row.pk if row is not None else Account.objects.order_by("pk")[0].pk
+        yield route.path.format(**{**dict.fromkeys(route.parameters, key), "content_type_id": user.pk})
 
 
 def is_list(page: str) -> bool:
