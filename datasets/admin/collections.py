@@ -88,7 +88,7 @@ class DatasetAdmin(Record):
         rows: QuerySet[Dataset] = super().get_queryset(request).annotate(**counted)
         return rows
 
-    @action(description="Documents", url_path="documents", icon="description")
+    @action(description="Documents", url_path="documents", icon="description", permissions=["look"])
     def see_documents(self, request: HttpRequest, object_id: str) -> HttpResponseRedirect:
         return HttpResponseRedirect(list_address(Document, dataset__id__exact=object_id))
 
@@ -96,9 +96,12 @@ class DatasetAdmin(Record):
     def upload(self, request: HttpRequest, object_id: str) -> HttpResponseRedirect:
         return HttpResponseRedirect(reverse("admin:datasets_upload", args=[object_id]))
 
-    @action(description="Retrieval test", url_path="try", icon="science")
+    @action(description="Retrieval test", url_path="try", icon="science", permissions=["look"])
     def try_retrieval(self, request: HttpRequest, object_id: str) -> HttpResponseRedirect:
         return HttpResponseRedirect(reverse("admin:datasets_retrieval", args=[object_id]))
+
+    def has_look_permission(self, request: HttpRequest, object_id: object = None) -> bool:
+        return request.user.has_perm("datasets.view_dataset")
 
     def has_upload_permission(self, request: HttpRequest, object_id: object = None) -> bool:
         return request.user.has_perm("datasets.add_document")
