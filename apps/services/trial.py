@@ -22,6 +22,7 @@ from apps.models.token import TokenKind
 from difyproj.kernel import jsonio
 from difyproj.kernel.errors import Conflict
 from difyproj.model_runtime.base import ModelType
+from difyproj.model_runtime.providers import builtin
 
 from . import apps, tokens, trial_flows
 
@@ -102,8 +103,10 @@ def _workspace() -> dict[str, Any]:
         owner.set_password(password)
         owner.save()
     tenant = tenants.create(name="Owner's workspace", owner=owner)
-    for model_type in (ModelType.LLM, ModelType.TEXT_EMBEDDING, ModelType.RERANK, ModelType.TTS, ModelType.SPEECH2TEXT):
+    for model_type in (ModelType.LLM, ModelType.RERANK, ModelType.TTS, ModelType.SPEECH2TEXT):
         default_models.update(tenant=tenant, model_type=model_type, provider=DEMO_MODEL[0], model=DEMO_MODEL[1])
+    embedding = {"provider": builtin.BuiltinProvider.name, "model": builtin.best()}
+    default_models.update(tenant=tenant, model_type=ModelType.TEXT_EMBEDDING, **embedding)
     _, dataset_token = tokens.create(tenant=tenant, kind=TokenKind.DATASET, name="demo")
     return {
         "base_url": "",

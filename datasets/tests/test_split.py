@@ -203,8 +203,8 @@ def test_a_large_document_is_parted_while_it_is_read(monkeypatch: pytest.MonkeyP
 def test_a_passage_knows_its_page_and_its_rows() -> None:
     lines = (Line(0, 9, 0.1, 0.1, 0.9, 0.2), Line(10, 20, 0.1, 0.3, 0.9, 0.4))
     given = [Page(1, "first row\nsecond row", lines=lines), Page(2, "third row", lines=(Line(0, 9, 0, 0.5, 1, 0.6),))]
-    (whole,) = pieces(given)
-    assert (whole.page, len(whole.boxes), whole.boxes[2]) == (1, 3, (2, 0, 0.5, 1, 0.6))
+    first, second = pieces(given)
+    assert (first.page, len(first.boxes), second.page, second.boxes) == (1, 2, 2, ((2, 0, 0.5, 1, 0.6),))
     by_rows = pieces(given, rule(segmentation={"separator": "\n", "max_tokens": 50}))
     assert [(one.page, one.boxes) for one in by_rows] == [
         (1, ((1, 0.1, 0.1, 0.9, 0.2),)), (1, ((1, 0.1, 0.3, 0.9, 0.4),)), (2, ((2, 0, 0.5, 1, 0.6),)),
