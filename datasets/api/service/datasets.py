@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -13,6 +11,7 @@ from difyproj.tiers.datasets import DatasetViewSet
 
 from .. import dataset_records as records
 from .. import dataset_requests as requests
+from ..given import given
 
 
 class Datasets(DatasetViewSet):
@@ -53,8 +52,3 @@ class Datasets(DatasetViewSet):
     def destroy(self, request: Request, dataset_id: str) -> Response:
         datasets.delete(principal=self.owner, dataset=self.dataset(dataset_id))
         return Response(status=204)
-
-
-def given(fields: dict[str, Any]) -> dict[str, Any]:
-    """A null is as good as nothing."""
-    return {name: value for name, value in fields.items() if value is not None}

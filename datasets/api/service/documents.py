@@ -8,20 +8,15 @@ from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from datasets.models import ProcessRule
 from datasets.services import addresses, document_list, documents
-from datasets.services.refusals import InvalidMetadata
 from difyproj.tiers.datasets import DatasetViewSet
 from difyproj.tiers.schema import ResultRecord
 from difyproj.tiers.shapes import SUCCESS
 
+from .. import details
 from .. import document_records as records
 from .. import document_requests as requests
 from ..zips import ZipBody
-
-ONLY = ("id", "doc_type", "doc_metadata")
-WITHOUT = ("doc_type", "doc_metadata")
-ALL, ONLY_METADATA, WITHOUT_METADATA = "all", "only", "without"
 
 
 class Documents(DatasetViewSet):
@@ -43,15 +38,7 @@ class Documents(DatasetViewSet):
     def retrieve(self, request: Request, dataset_id: str, document_id: str) -> Response:
         dataset = self.dataset(dataset_id)
         document = documents.get(dataset, document_id)
-        wanted = self.query(requests.DetailFields).get("metadata") or ALL
-        if wanted not in (ALL, ONLY_METADATA, WITHOUT_METADATA):
-            raise InvalidMetadata(f"Invalid metadata value: {wanted}")
-        (shown,) = document_list.show(dataset, [document])
-        rule = ProcessRule.objects.filter(dataset=dataset).first()
-        told = records.DetailRecord(shown, context={"rule": rule}).data
-        if wanted == ONLY_METADATA:
-            return Response({name: told[name] for name in ONLY})
-        return Response(told if wanted == ALL else {name: told[name] for name in told if name not in WITHOUT})
+        return Response(details.told(dataset, document, self.query(requests.DetailFields).get("metadata") or ""))
 
     @extend_schema(operation_id="deleteDocument", request=None, responses={204: None})
     def destroy(self, request: Request, dataset_id: str, document_id: str) -> Response:

@@ -23,7 +23,7 @@ from difyproj.tiers.datasets import DatasetViewSet
 
 from .. import document_records as records
 from .. import document_requests as requests
-from .datasets import given
+from ..given import given
 from .documents import Documents
 
 OWN = ("name", "text", "original_document_id", "summary_index_setting")
