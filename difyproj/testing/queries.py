@@ -12,7 +12,7 @@ from django.db.backends.utils import CursorWrapper
 P = ParamSpec("P")
 
 BESIDE = ("infra_process", "infra_cacheversion")
-NO_WORK = ("SAVEPOINT", "RELEASE", "BEGIN", "COMMIT", "ROLLBACK", "PRAGMA")
+NO_WORK = ("SAVEPOINT", "RELEASE", "BEGIN", "COMMIT", "ROLLBACK", "PRAGMA", "SELECT set_config")
 
 
 @contextmanager

@@ -17,6 +17,7 @@ from accounts.services import credentials, default_models
 from apps.models import App
 from apps.models.token import TokenKind
 from apps.services import apps, tokens
+from difyproj.infra import loop
 from difyproj.kernel import jsonio
 from difyproj.model_runtime.base import ModelType
 
@@ -200,11 +201,18 @@ async def _shut_down(server: uvicorn.Server) -> None:
 async def served(application: Any, cast: Cast, upstream: FakeUpstream, furniture: Furniture) -> AsyncIterator[Served]:
     """The whole cast's instance, up and running."""
     async with AsyncExitStack() as stack:
+        stack.push_async_callback(_end_strays)
         stack.push_async_callback(asyncio.to_thread, let_pool_settle)
         await stack.enter_async_context(upstream)
         url = await stack.enter_async_context(serve(application))
         client = await stack.enter_async_context(aiohttp.ClientSession())
         yield Served(url, upstream, cast, *furniture, client)
+
+
+async def _end_strays() -> None:
+    """Tasks that a test forgot as a restart would. The loop's own end cancels once, which a library may turn into an error."""
+    for task in asyncio.all_tasks() - {asyncio.current_task()}:
+        await loop.end(task)
 
 
 def furnish(cast: Cast, upstream_url: str) -> Furniture:

@@ -6,9 +6,9 @@ import posixpath
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
+from importlib import import_module
 from typing import IO, Any, Final
-
-from lxml import etree
 
 from .base import Unreadable
 
@@ -34,6 +34,7 @@ class Archive:
 
     def tree(self, name: str) -> Any:
         """A part that is XML. Entities are not resolved, and nothing is fetched. Raises Unreadable."""
+        etree = _etree()
         parser = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False, recover=False)
         try:
             return etree.fromstring(self.read(name), parser)
@@ -67,6 +68,12 @@ def opened(file: IO[bytes]) -> Iterator[Archive]:
         if len(parts) > _MOST_PARTS or sum(part.file_size for part in parts) > _MOST_BYTES:
             raise Unreadable("The document is too large once it is unpacked.")
         yield Archive(given)
+
+
+@cache
+def _etree() -> Any:
+    """Of the processes that know this module only those that read documents need it: 6 MB."""
+    return import_module("lxml.etree")
 
 
 def check(file: IO[bytes]) -> frozenset[str]:

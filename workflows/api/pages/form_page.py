@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cache
+from importlib import import_module
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -26,7 +28,7 @@ from workflows.models import HumanInputForm
 from workflows.services import form_trials, forms
 from workflows.services.form_trials import Trial
 
-from . import form_fields, form_text
+from . import form_fields
 
 GROUP: Final = "web-form"
 METHODS: Final = frozenset({"GET", "HEAD", "POST"})
@@ -88,7 +90,7 @@ def _asked(
     fields = form_fields.controls(row.definition, typed or {}, {field: error.message} if error else {})
     shown = {
         "title": row.title or _("A question for you"),
-        "content": form_text.page_of(str(row.definition.get("content") or ""), fields),
+        "content": _text().page_of(str(row.definition.get("content") or ""), fields),
         "actions": _actions(row.definition),
         "needs_files": form_fields.needs_files(row.definition),
         "expires_at": row.expires_at,
@@ -156,3 +158,9 @@ def _host(address: str) -> str:
 
 
 urlpatterns = [path("form/<str:form_token>", form)]
+
+
+@cache
+def _text() -> Any:
+    """The reader of Markdown waits for the first form: 4 MB."""
+    return import_module("workflows.api.pages.form_text")
