@@ -12,7 +12,7 @@ _URL = re.compile(r"https?://\S+")
 _SUM = re.compile(r"[\d(][\d\s().+\-*/^%]*")
 _OPERATOR = re.compile(r"[+\-*/^%]")
 _OPEN, _CLOSE = r"\u0022\u0027\u201c\u2018\u300c", r"\u0022\u0027\u201d\u2019\u300d"
-_QUOTED = re.compile(f"[{_OPEN}]([^{_CLOSE}]{{1,200}})[{_CLOSE}]")
+_QUOTED = re.compile(f"[{_OPEN}]([^{_OPEN}{_CLOSE}]{{1,200}})[{_CLOSE}]")
 
 
 def instance(schema: Mapping[str, Any], text: str) -> Any:
