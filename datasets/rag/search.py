@@ -5,7 +5,6 @@ All scores are from 0 to 1.
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -13,14 +12,13 @@ from typing import Any, Final
 from uuid import UUID
 
 from . import words
+from .bm25 import K1, B
+from .bm25 import rarity as rarity_of
 from .stores import Found
 
 DEPTH: Final = 4
 """How many times ``top_k`` is looked for by each way, so that what the other way found is among it."""
 SHALLOWEST: Final = 40
-# Of BM25, as in its papers.
-K1: Final = 1.2
-B: Final = 0.75
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +124,7 @@ def bm25(query: str, texts: Sequence[str]) -> list[float]:
     for word in wanted:
         holding = sum(word in one for one in counted)
         if holding:
-            rarity[word] = math.log(1 + (len(texts) - holding + 0.5) / (holding + 0.5))
+            rarity[word] = rarity_of(len(texts), holding)
     return [_bm25(rarity, one, length / (mean or 1.0)) for one, length in zip(counted, lengths, strict=True)]
 
 

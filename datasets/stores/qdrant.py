@@ -86,10 +86,6 @@ def _make(index: Index) -> None:
     _call("PUT", f"{_path(index)}/index?wait=true", {"field_name": DOCUMENT, "field_schema": "keyword"})
 
 
-def _point(entry: Entry, vector: bytes) -> Json:
-    return {"id": str(entry.node_id), "vector": array("f", vector).tolist(), "payload": {DOCUMENT: str(entry.document_id)}}
-
-
 def _of(documents: Collection[UUID]) -> Json:
     return {"must": [{"key": DOCUMENT, "match": {"any": [str(document) for document in documents]}}]}
 
